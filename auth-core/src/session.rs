@@ -1,0 +1,338 @@
+//! A login on a device is a session: one row, whatever carries it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use aws_lc_rs::{constant_time, digest};
+use chrono::{DateTime, Utc};
+
+use crate::random;
+
+/// Who acts: the kind of user and the user's id within that kind.
+///
+/// The same id under two kinds is two principals.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Principal {
+    user_type: Arc<str>,
+    user_id: Arc<str>,
+}
+
+impl Principal {
+    /// A principal from its two parts.
+    pub fn new(user_type: impl Into<Arc<str>>, user_id: impl Into<Arc<str>>) -> Self {
+        Self { user_type: user_type.into(), user_id: user_id.into() }
+    }
+
+    /// The kind of user; `"user"` unless an application has several.
+    pub fn user_type(&self) -> &str {
+        &self.user_type
+    }
+
+    /// The id, as text whatever the database's type.
+    pub fn user_id(&self) -> &str {
+        &self.user_id
+    }
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.user_type, self.user_id)
+    }
+}
+
+impl fmt::Debug for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// 128 random bits that name a session; the `sid` claim. Written as 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId([u8; 16]);
+
+impl SessionId {
+    /// A new one.
+    pub fn random() -> Self {
+        Self(random::bytes())
+    }
+
+    /// From what a store keeps.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// What a store keeps.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// The session of a token that names none, such as one issued by SimpleJWT: the token is a
+    /// session of its own, named by its `jti`, and can be revoked like any other.
+    pub fn of_foreign_token(jti: &str) -> Self {
+        let hash = digest::digest(&digest::SHA256, format!("jti:{jti}").as_bytes());
+        let mut id = [0; 16];
+        id.copy_from_slice(&hash.as_ref()[..16]);
+        Self(id)
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The text is not 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a session id is 32 hexadecimal digits")]
+pub struct ParseSessionIdError;
+
+impl FromStr for SessionId {
+    type Err = ParseSessionIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let canonical = text.len() == 32
+            && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if !canonical {
+            return Err(ParseSessionIdError);
+        }
+        u128::from_str_radix(text, 16)
+            .map(|bits| Self(bits.to_be_bytes()))
+            .map_err(|_| ParseSessionIdError)
+    }
+}
+
+/// How the holder of a session shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carrier {
+    /// A refresh token that rotates, and the access tokens got with it.
+    Token,
+    /// One signed token (or a sliding one): nothing rotates, the session lives until its
+    /// absolute end.
+    Single,
+    /// A cookie with a secret.
+    Cookie,
+}
+
+impl Carrier {
+    const ALL: [Self; 3] = [Self::Token, Self::Single, Self::Cookie];
+
+    /// The word kept in a store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Single => "single",
+            Self::Cookie => "cookie",
+        }
+    }
+
+    /// Reads [`Carrier::as_str`] back.
+    pub fn from_stored(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|carrier| carrier.as_str() == word)
+    }
+}
+
+/// How a login was proven: a value of the `amr` claim (RFC 8176).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// A password.
+    Password,
+    /// A one-time code.
+    OneTimeCode,
+    /// More than one factor.
+    MultiFactor,
+    /// Another party vouched (OpenID Connect).
+    Federated,
+}
+
+impl Method {
+    /// The word of the `amr` claim.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "pwd",
+            Self::OneTimeCode => "otp",
+            Self::MultiFactor => "mfa",
+            Self::Federated => "fed",
+        }
+    }
+
+    /// Reads [`Method::as_str`] back.
+    pub fn from_stored(word: &str) -> Option<Self> {
+        [Self::Password, Self::OneTimeCode, Self::MultiFactor, Self::Federated]
+            .into_iter()
+            .find(|method| method.as_str() == word)
+    }
+}
+
+/// Why a session or a token is no longer accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RevocationReason {
+    /// The user logged out.
+    Logout,
+    /// A refresh token was used a second time, past the grace: it was stolen or cloned.
+    Reuse,
+    /// The password changed.
+    PasswordChanged,
+    /// The user was deactivated.
+    UserInactive,
+    /// The user was deleted.
+    UserDeleted,
+    /// An administrator ended it.
+    Administrator,
+}
+
+impl RevocationReason {
+    const ALL: [Self; 6] = [
+        Self::Logout,
+        Self::Reuse,
+        Self::PasswordChanged,
+        Self::UserInactive,
+        Self::UserDeleted,
+        Self::Administrator,
+    ];
+
+    /// The word kept in a store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Reuse => "reuse",
+            Self::PasswordChanged => "password_changed",
+            Self::UserInactive => "user_inactive",
+            Self::UserDeleted => "user_deleted",
+            Self::Administrator => "administrator",
+        }
+    }
+
+    /// Reads [`RevocationReason::as_str`] back.
+    pub fn from_stored(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
+}
+
+/// SHA-256 of a cookie's secret. The secret itself has 256 random bits, so it needs no salt and
+/// no slow hash (ASVS 11.4.2 asks those of what people choose).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SecretHash([u8; 32]);
+
+impl SecretHash {
+    /// The hash of `secret`.
+    pub fn of(secret: &[u8]) -> Self {
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, secret).as_ref());
+        Self(hash)
+    }
+
+    /// From what a store keeps.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// What a store keeps.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Compares in constant time.
+    pub fn matches(&self, other: &Self) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, &other.0).is_ok()
+    }
+}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretHash(…)")
+    }
+}
+
+/// Where a request came from: shown to the user in the list of devices, never a proof.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientInfo {
+    /// The address, as text.
+    pub ip: Option<String>,
+    /// The `User-Agent`.
+    pub user_agent: Option<String>,
+}
+
+impl ClientInfo {
+    const MAX_CHARS: usize = 255;
+
+    /// Both parts as a store can keep them: cut to 255 characters, control characters removed.
+    pub fn new(ip: Option<&str>, user_agent: Option<&str>) -> Self {
+        let tidy = |text: &str| -> String {
+            text.chars().filter(|c| !c.is_control()).take(Self::MAX_CHARS).collect()
+        };
+        Self { ip: ip.map(tidy), user_agent: user_agent.map(tidy) }
+    }
+}
+
+/// One login on one device: a row of `auth_sessions`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its name; the `sid` claim.
+    pub id: SessionId,
+    /// Whose it is.
+    pub principal: Principal,
+    /// Tokens or a cookie.
+    pub carrier: Carrier,
+    /// Which refresh token is current; 0 at login.
+    pub generation: u64,
+    /// When that one became current.
+    pub rotated_at: DateTime<Utc>,
+    /// The hash of the cookie's secret; none where tokens carry the session.
+    pub secret_hash: Option<SecretHash>,
+    /// When the user logged in.
+    pub created_at: DateTime<Utc>,
+    /// When the user last proved who they are; the `auth_time` claim.
+    pub authenticated_at: DateTime<Utc>,
+    /// The last sign of life, to the minute.
+    pub last_seen_at: DateTime<Utc>,
+    /// The absolute end, never extended.
+    pub expires_at: DateTime<Utc>,
+    /// How the login was proven; the `amr` claim.
+    pub methods: Vec<Method>,
+    /// Address and agent at login.
+    pub client: ClientInfo,
+    /// What the user calls the device.
+    pub label: Option<String>,
+    /// When and why it was ended.
+    pub revoked: Option<(DateTime<Utc>, RevocationReason)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_id_reads_back_from_its_own_text_only() {
+        let id = SessionId::random();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for bad in ["", "0", "+0000000000000000000000000000001", &"A".repeat(32), &"0".repeat(33)] {
+            assert_eq!(bad.parse::<SessionId>(), Err(ParseSessionIdError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn stored_words_read_back() {
+        for reason in RevocationReason::ALL {
+            assert_eq!(RevocationReason::from_stored(reason.as_str()), Some(reason));
+        }
+        for carrier in Carrier::ALL {
+            assert_eq!(Carrier::from_stored(carrier.as_str()), Some(carrier));
+        }
+    }
+
+    #[test]
+    fn client_info_is_tidied() {
+        let info = ClientInfo::new(Some("::1"), Some(&format!("a\0b\n{}", "é".repeat(400))));
+        let agent = info.user_agent.unwrap();
+        assert!(agent.starts_with("abé"));
+        assert_eq!(agent.chars().count(), 255);
+    }
+}
