@@ -21,7 +21,7 @@ pub mod token;
 mod authority;
 mod jws;
 
-pub use authority::{Authority, AuthorityBuilder};
+pub use authority::{Authority, AuthorityBuilder, Proof};
 pub use claims::{TokenKind, Verified};
 pub use clock::{Clock, ManualClock};
 pub use directory::{Account, UserDirectory};

@@ -70,10 +70,7 @@ impl SessionId {
     /// The session of a token that names none, such as one issued by SimpleJWT: the token is a
     /// session of its own, named by its `jti`, and can be revoked like any other.
     pub fn of_foreign_token(jti: &str) -> Self {
-        let hash = digest::digest(&digest::SHA256, format!("jti:{jti}").as_bytes());
-        let mut id = [0; 16];
-        id.copy_from_slice(&hash.as_ref()[..16]);
-        Self(id)
+        Self(short_hash(&[b"jti", jti.as_bytes()]))
     }
 }
 
@@ -87,6 +84,18 @@ impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// The first 128 bits of SHA-256 of `parts`, each with its length before it.
+pub(crate) fn short_hash(parts: &[&[u8]]) -> [u8; 16] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut short = [0; 16];
+    short.copy_from_slice(&context.finish().as_ref()[..16]);
+    short
 }
 
 /// The text is not 32 hexadecimal digits.

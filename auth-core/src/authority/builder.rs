@@ -1,0 +1,184 @@
+//! Puts an [`Authority`] together, and refuses what would not work.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{Authority, ClaimsHook, CookieMemory, Inner, RuleHook};
+use crate::claims::DEFAULT_USER_TYPE;
+use crate::clock::Clock;
+use crate::directory::{Account, UserDirectory};
+use crate::error::{Fault, SettingsError};
+use crate::event::{AuthEvent, Subscriber};
+use crate::jws::Jws;
+use crate::keys::KeyRing;
+use crate::password::PasswordLanes;
+use crate::revocation::RevocationView;
+use crate::settings::Settings;
+use crate::store::SessionStore;
+
+/// Builds an [`Authority`].
+#[must_use]
+pub struct AuthorityBuilder {
+    settings: Settings,
+    keys: Option<KeyRing>,
+    store: Option<Arc<dyn SessionStore>>,
+    directories: HashMap<String, Arc<dyn UserDirectory>>,
+    clock: Clock,
+    claims: Option<ClaimsHook>,
+    rule: Option<RuleHook>,
+    subscribers: Vec<Subscriber>,
+}
+
+impl AuthorityBuilder {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            keys: None,
+            store: None,
+            directories: HashMap::new(),
+            clock: Clock::system(),
+            claims: None,
+            rule: None,
+            subscribers: Vec::new(),
+        }
+    }
+
+    /// Where sessions are kept. Required.
+    pub fn store(mut self, store: impl SessionStore) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// The users. Required.
+    pub fn users(self, directory: impl UserDirectory) -> Self {
+        self.users_of_type(DEFAULT_USER_TYPE, directory)
+    }
+
+    /// Another kind of users, with a directory of their own. The same id under two kinds is two
+    /// principals.
+    pub fn users_of_type(
+        mut self,
+        user_type: impl Into<String>,
+        directory: impl UserDirectory,
+    ) -> Self {
+        self.directories.insert(user_type.into(), Arc::new(directory));
+        self
+    }
+
+    /// The keys, instead of [`Settings::signing_key`].
+    pub fn keys(mut self, keys: KeyRing) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// Another clock than the machine's: for tests.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Adds claims to access, sliding and single tokens and to cookie sessions. Standard claims
+    /// cannot be replaced: such a name is left out, and logged.
+    ///
+    /// ```
+    /// # use auth_core::{Authority, Settings};
+    /// let builder = Authority::builder(Settings::default()).claims(|account, claims| {
+    ///     claims.insert("username".into(), account.username.as_str().into());
+    /// });
+    /// ```
+    pub fn claims(
+        mut self,
+        add: impl Fn(&Account, &mut Map<String, Value>) + Send + Sync + 'static,
+    ) -> Self {
+        self.claims = Some(Arc::new(add));
+        self
+    }
+
+    /// Which accounts may log in and refresh, instead of "active ones".
+    pub fn user_authentication_rule(
+        mut self,
+        rule: impl Fn(&Account) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.rule = Some(Arc::new(rule));
+        self
+    }
+
+    /// Calls `subscriber` with every event, where it happens: it must be quick.
+    pub fn on_event(mut self, subscriber: impl Fn(&AuthEvent) + Send + Sync + 'static) -> Self {
+        self.subscribers.push(Arc::new(subscriber));
+        self
+    }
+
+    /// Checks everything and builds.
+    ///
+    /// # Errors
+    /// Every fault of the settings, the keys and the parts, in one.
+    pub fn build(self) -> Result<Authority, SettingsError> {
+        let mut faults = self.settings.check();
+
+        let ring = match self.keys {
+            Some(_) if self.settings.signing_key.is_some() => {
+                let problem = "is set, and a key ring is given: only one can hold";
+                Err(Fault::new("signing_key", problem))
+            }
+            Some(ring) => Ok(ring),
+            None => KeyRing::from_settings(&self.settings),
+        };
+        let ring = ring.and_then(|ring| {
+            ring.check().map_err(|error| Fault::new("keys", error.to_string()))?;
+            Ok(ring)
+        });
+        let ring = ring.map_err(|fault| faults.push(fault)).ok();
+
+        if self.store.is_none() {
+            faults.push(Fault::new("store", "is required: call .store(…)"));
+        }
+        if self.directories.is_empty() {
+            faults.push(Fault::new("users", "is required: call .users(…)"));
+        }
+        for (user_type, directory) in &self.directories {
+            if user_type.is_empty() {
+                faults.push(Fault::new("users", "a kind of user needs a name"));
+            }
+            if directory.id_field() != self.settings.user_id_field {
+                let problem = format!(
+                    "is `{}`, and the directory of `{user_type}` identifies by `{}`",
+                    self.settings.user_id_field,
+                    directory.id_field(),
+                );
+                faults.push(Fault::new("user_id_field", problem));
+            }
+        }
+
+        let (Some(ring), Some(store), true) = (ring, self.store, faults.is_empty()) else {
+            return Err(SettingsError(faults));
+        };
+        let lanes =
+            PasswordLanes::start(self.settings.password_lanes, self.settings.password_queue);
+        let passwords = lanes.map_err(|outage| {
+            SettingsError(vec![Fault::new("password_lanes", outage.to_string())])
+        })?;
+        Ok(Authority(Arc::new(Inner {
+            jws: Jws::new(ring),
+            settings: self.settings,
+            clock: self.clock,
+            store,
+            directories: self.directories,
+            passwords,
+            revocations: RevocationView::new(),
+            cookies: CookieMemory::new(),
+            claims: self.claims,
+            rule: self.rule,
+            subscribers: self.subscribers,
+        })))
+    }
+}
+
+impl fmt::Debug for AuthorityBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorityBuilder").finish_non_exhaustive()
+    }
+}

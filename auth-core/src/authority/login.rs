@@ -1,0 +1,297 @@
+//! From a proof of who it is to a session.
+
+use std::time::Duration;
+
+use super::Authority;
+use crate::claims::{NewClaims, TokenKind};
+use crate::directory::Account;
+use crate::error::{LoginError, Outage};
+use crate::event::AuthEvent;
+use crate::password::{PasswordHash, Verdict};
+use crate::random;
+use crate::rotation::later;
+use crate::session::{
+    Carrier, ClientInfo, Method, Principal, RevocationReason, SecretHash, Session, SessionId,
+    short_hash,
+};
+use crate::store::Revoke;
+use crate::token::{
+    AccessToken, CookieSecret, Login, RefreshToken, SingleToken, SlidingToken, TokenPair,
+};
+
+/// Somebody proved who they are, a moment ago. It is used up by starting a session.
+#[derive(Debug)]
+pub struct Proof {
+    principal: Principal,
+    methods: Vec<Method>,
+    /// The stored hash that the password matched: if it is another one by the time the session
+    /// exists, the password was changed meanwhile.
+    password_hash: Option<PasswordHash>,
+}
+
+impl Proof {
+    /// For a login that the application checked itself: a one-time code, an outside provider.
+    pub fn vouched(principal: Principal, methods: impl Into<Vec<Method>>) -> Self {
+        Self { principal, methods: methods.into(), password_hash: None }
+    }
+
+    /// Who it is.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+}
+
+impl Authority {
+    /// Logs in by password, with a token pair: [`Authority::prove_password`] and
+    /// [`Authority::start_pair`].
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn login(
+        &self,
+        user_type: &str,
+        login: &str,
+        password: &str,
+        client: &ClientInfo,
+    ) -> Result<Login<TokenPair>, LoginError> {
+        let proof = self.prove_password(user_type, login, password, client).await?;
+        self.start_pair(proof, client).await
+    }
+
+    /// Checks a password. An unknown user, a wrong password and an inactive user get the same
+    /// error after the same work (ASVS 6.3.8).
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn prove_password(
+        &self,
+        user_type: &str,
+        login: &str,
+        password: &str,
+        client: &ClientInfo,
+    ) -> Result<Proof, LoginError> {
+        let directory = self.directory(user_type).ok_or(LoginError::UnknownUserType)?;
+        let account = directory.find_by_login(login).await?;
+        let stored = account.as_ref().and_then(|account| account.password_hash.clone());
+        let verdict = self.0.passwords.verify(password, stored.clone()).await?;
+
+        match (account, verdict) {
+            (Some(account), Verdict::Match { upgrade }) if self.admits(&account) => {
+                let mut password_hash = stored;
+                if let (Some(old), Some(new)) = (&password_hash, upgrade) {
+                    directory.upgrade_password_hash(account.principal.user_id(), old, &new).await?;
+                    let principal = account.principal.clone();
+                    self.emit(&AuthEvent::PasswordRehashed { principal });
+                    password_hash = Some(new);
+                }
+                let methods = vec![Method::Password];
+                Ok(Proof { principal: account.principal, methods, password_hash })
+            }
+            (account, _) => {
+                let principal = account.map(|account| account.principal);
+                self.emit(&AuthEvent::LoginFailed { principal, client: client.clone() });
+                Err(LoginError::InvalidCredentials)
+            }
+        }
+    }
+
+    /// Starts a session with an access and a refresh token.
+    ///
+    /// # Errors
+    /// [`LoginError`]: the account may have changed since the proof.
+    pub async fn start_pair(
+        &self,
+        proof: Proof,
+        client: &ClientInfo,
+    ) -> Result<Login<TokenPair>, LoginError> {
+        let lifetime = match self.0.settings.rotate_refresh_tokens {
+            true => self.0.settings.absolute_lifetime(),
+            // One refresh token for the whole session: they end together.
+            false => self.0.settings.refresh_token_lifetime,
+        };
+        let (account, session) = self.open(proof, Carrier::Token, lifetime, None, client).await?;
+        let access = self.access_token(&session, &account)?;
+        let refresh = self.refresh_token(&session)?;
+        Ok(Login { account, session, granted: TokenPair { access, refresh } })
+    }
+
+    /// Starts a session with a sliding token.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn start_sliding(
+        &self,
+        proof: Proof,
+        client: &ClientInfo,
+    ) -> Result<Login<SlidingToken>, LoginError> {
+        let lifetime = self.0.settings.sliding_token_refresh_lifetime;
+        let (account, session) = self.open(proof, Carrier::Single, lifetime, None, client).await?;
+        let granted = self.sliding_token(&session, &account)?;
+        Ok(Login { account, session, granted })
+    }
+
+    /// Starts a session with one token and no refresh.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn start_single(
+        &self,
+        proof: Proof,
+        client: &ClientInfo,
+    ) -> Result<Login<SingleToken>, LoginError> {
+        let lifetime = self.0.settings.single_token_lifetime;
+        let (account, session) = self.open(proof, Carrier::Single, lifetime, None, client).await?;
+        let granted = self.sign(NewClaims {
+            kind: TokenKind::Single,
+            token_id: random::bytes(),
+            issued_at: session.created_at.timestamp(),
+            expires_at: session.expires_at.timestamp(),
+            refresh_expires_at: None,
+            generation: None,
+            session: &session,
+            profile: Some((&account, &self.custom_claims(&account))),
+        })?;
+        Ok(Login { account, session, granted: SingleToken::new(granted) })
+    }
+
+    /// Starts a session that a cookie carries.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn start_cookie(
+        &self,
+        proof: Proof,
+        client: &ClientInfo,
+    ) -> Result<Login<CookieSecret>, LoginError> {
+        let lifetime = self.0.settings.absolute_lifetime();
+        let secret = random::bytes::<32>();
+        let hash = Some(SecretHash::of(&secret));
+        let (account, session) = self.open(proof, Carrier::Cookie, lifetime, hash, client).await?;
+        let granted = CookieSecret::from_parts(session.id, &secret);
+        Ok(Login { account, session, granted })
+    }
+
+    async fn open(
+        &self,
+        proof: Proof,
+        carrier: Carrier,
+        lifetime: Duration,
+        secret_hash: Option<SecretHash>,
+        client: &ClientInfo,
+    ) -> Result<(Account, Session), LoginError> {
+        let now = self.0.clock.now();
+        let session = Session {
+            id: SessionId::random(),
+            principal: proof.principal,
+            carrier,
+            generation: 0,
+            rotated_at: now,
+            secret_hash,
+            created_at: now,
+            authenticated_at: now,
+            last_seen_at: now,
+            expires_at: later(now, lifetime),
+            methods: proof.methods,
+            client: client.clone(),
+            label: None,
+            revoked: None,
+        };
+        self.0.store.create(&session).await?;
+
+        // The account is read again now that the session can be found: whoever deactivates the
+        // user or changes the password from here on revokes this session too, and what happened
+        // before shows in the account.
+        let account = self.find_account(&session.principal).await?;
+        let unchanged = |account: &Account| {
+            proof.password_hash.is_none() || account.password_hash == proof.password_hash
+        };
+        let account = account.filter(|account| self.admits(account) && unchanged(account));
+        let Some(account) = account else {
+            self.revoke(Revoke::Session(session.id), RevocationReason::Administrator).await?;
+            let principal = Some(session.principal);
+            self.emit(&AuthEvent::LoginFailed { principal, client: client.clone() });
+            return Err(LoginError::InvalidCredentials);
+        };
+
+        if self.0.settings.update_last_login
+            && let Some(directory) = self.directory(session.principal.user_type())
+            && let Err(outage) = directory.record_login(session.principal.user_id(), now).await
+        {
+            // Worth a line, not worth refusing a login that has happened.
+            tracing::warn!(error = %outage, "the time of a login could not be noted");
+        }
+        self.emit(&AuthEvent::LoginSucceeded {
+            principal: session.principal.clone(),
+            session: session.id,
+            client: client.clone(),
+        });
+        Ok((account, session))
+    }
+
+    pub(super) fn access_token(
+        &self,
+        session: &Session,
+        account: &Account,
+    ) -> Result<AccessToken, Outage> {
+        let now = self.0.clock.now();
+        let expires_at = later(now, self.0.settings.access_token_lifetime).min(session.expires_at);
+        let token = self.sign(NewClaims {
+            kind: TokenKind::Access,
+            token_id: random::bytes(),
+            issued_at: now.timestamp(),
+            expires_at: expires_at.timestamp(),
+            refresh_expires_at: None,
+            generation: None,
+            session,
+            profile: Some((account, &self.custom_claims(account))),
+        })?;
+        Ok(AccessToken::new(token))
+    }
+
+    /// The refresh token of the session's current generation: a function of the row, so that
+    /// it can be answered again without having been stored.
+    pub(super) fn refresh_token(&self, session: &Session) -> Result<RefreshToken, Outage> {
+        let generation = session.generation;
+        let token = self.sign(NewClaims {
+            kind: TokenKind::Refresh,
+            token_id: short_hash(&[
+                b"refresh",
+                session.id.as_bytes(),
+                &generation.to_be_bytes(),
+            ]),
+            issued_at: session.rotated_at.timestamp(),
+            expires_at: self.refresh_expiry(session).timestamp(),
+            refresh_expires_at: None,
+            generation: Some(generation),
+            session,
+            profile: None,
+        })?;
+        Ok(RefreshToken::new(token))
+    }
+
+    /// A sliding token from now, for as long as the session allows.
+    pub(super) fn sliding_token(
+        &self,
+        session: &Session,
+        account: &Account,
+    ) -> Result<SlidingToken, Outage> {
+        let now = self.0.clock.now();
+        let expires_at = later(now, self.0.settings.sliding_token_lifetime).min(session.expires_at);
+        let token = self.sign(NewClaims {
+            kind: TokenKind::Sliding,
+            token_id: random::bytes(),
+            issued_at: now.timestamp(),
+            expires_at: expires_at.timestamp(),
+            refresh_expires_at: Some(session.expires_at.timestamp()),
+            generation: None,
+            session,
+            profile: Some((account, &self.custom_claims(account))),
+        })?;
+        Ok(SlidingToken::new(token))
+    }
+
+    fn sign(&self, claims: NewClaims<'_>) -> Result<String, Outage> {
+        let payload = claims.to_json(&self.0.settings).map_err(Outage::because)?;
+        self.0.jws.sign(&payload).ok_or_else(|| Outage::because("the active key cannot sign"))
+    }
+}

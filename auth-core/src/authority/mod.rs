@@ -1,0 +1,390 @@
+//! The authority: logs in, authenticates, refreshes, revokes.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::claims::{Facts, RawClaims, TokenKind, Verified};
+use crate::clock::{Clock, millis};
+use crate::directory::{Account, UserDirectory};
+use crate::error::{Outage, VerifyError};
+use crate::event::{AuthEvent, Subscriber};
+use crate::jws::Jws;
+use crate::keys::KeyRing;
+use crate::password::{PasswordHash, PasswordLanes};
+use crate::revocation::RevocationView;
+use crate::rotation::{Decision, Refusal, RotationPolicy, decide, earlier, later};
+use crate::session::{Principal, RevocationReason, Session, SessionId};
+use crate::settings::{Settings, WhenStale};
+use crate::store::{Over, Revoke, SessionStore, Stamp, Target};
+
+mod builder;
+mod cookie;
+mod login;
+mod refresh;
+
+pub use builder::AuthorityBuilder;
+pub use login::Proof;
+
+use cookie::CookieMemory;
+
+/// Issues tokens and checks them, opens sessions and ends them.
+///
+/// One per process, shared by cloning. It keeps the revocations of all processes in memory:
+/// somebody has to call [`Authority::sync`] at least every
+/// [`revocation_poll_interval`](Settings::revocation_poll_interval), and [`Authority::prune`]
+/// now and then. `actix_jwt::Auth::start` does both.
+///
+/// ```
+/// # use auth_core::{Account, Authority, MemoryStore, Outage, Principal, Settings, UserDirectory};
+/// # use auth_core::password::PasswordHash;
+/// # struct Users;
+/// # #[async_trait::async_trait]
+/// # impl UserDirectory for Users {
+/// #     async fn find_by_login(&self, _: &str) -> Result<Option<Account>, Outage> { Ok(None) }
+/// #     async fn load(&self, _: &str) -> Result<Option<Account>, Outage> { Ok(None) }
+/// #     async fn upgrade_password_hash(&self, _: &str, _: &PasswordHash, _: &PasswordHash)
+/// #         -> Result<(), Outage> { Ok(()) }
+/// # }
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let settings = Settings::with_signing_key("a secret of at least thirty-two bytes");
+/// let authority =
+///     Authority::builder(settings).store(MemoryStore::new()).users(Users).build()?;
+/// authority.sync().await?;
+///
+/// let verified = authority.authenticate("eyJ…");
+/// assert!(verified.is_err());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Authority(Arc<Inner>);
+
+type ClaimsHook = Arc<dyn Fn(&Account, &mut Map<String, Value>) + Send + Sync>;
+type RuleHook = Arc<dyn Fn(&Account) -> bool + Send + Sync>;
+
+struct Inner {
+    settings: Settings,
+    clock: Clock,
+    jws: Jws,
+    store: Arc<dyn SessionStore>,
+    directories: HashMap<String, Arc<dyn UserDirectory>>,
+    passwords: PasswordLanes,
+    revocations: RevocationView,
+    cookies: CookieMemory,
+    claims: Option<ClaimsHook>,
+    rule: Option<RuleHook>,
+    subscribers: Vec<Subscriber>,
+}
+
+impl Authority {
+    /// Begins to build one.
+    pub fn builder(settings: Settings) -> AuthorityBuilder {
+        AuthorityBuilder::new(settings)
+    }
+
+    /// The settings it was built with.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Its keys.
+    pub fn keys(&self) -> &KeyRing {
+        self.0.jws.ring()
+    }
+
+    /// Checks a token that wants to open a route: an access token, or what
+    /// [`auth_token_classes`](Settings::auth_token_classes) names. No I/O.
+    ///
+    /// In this order: length and shape, header, signature, claims (`nbf`, `exp`, `iss`, `aud`,
+    /// kind, `jti`, user), revocation.
+    ///
+    /// # Errors
+    /// [`VerifyError`]; never [`VerifyError::Outage`].
+    pub fn authenticate(&self, token: &str) -> Result<Verified, VerifyError> {
+        let facts = self.read(token, |claims| {
+            let kind = claims.kind()?;
+            let accepted = self.0.settings.auth_token_classes.contains(&kind);
+            accepted.then_some(kind).ok_or(VerifyError::WrongType)
+        })?;
+        self.check_revocation(&facts)?;
+        Ok(Verified::new(facts))
+    }
+
+    /// Checks the one token of a login without refresh ([`Authority::start_single`]). No I/O.
+    ///
+    /// # Errors
+    /// As [`Authority::authenticate`].
+    pub fn authenticate_single(&self, token: &str) -> Result<Verified, VerifyError> {
+        let facts = self.read(token, |claims| {
+            claims.is_single().then_some(TokenKind::Single).ok_or(VerifyError::NoUser)
+        })?;
+        self.check_revocation(&facts)?;
+        Ok(Verified::new(facts))
+    }
+
+    /// Checks a token of any kind, as a service does that was handed one. A refresh token is
+    /// looked up in the store: it must be one that a refresh would take.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    pub async fn verify(&self, token: &str) -> Result<Verified, VerifyError> {
+        let facts = self.read(token, |claims| claims.kind())?;
+        if facts.kind == TokenKind::Refresh {
+            self.refreshable(&facts).await?;
+        } else {
+            self.check_revocation(&facts)?;
+        }
+        Ok(Verified::new(facts))
+    }
+
+    /// The session of a refresh token that a refresh would take; `None` for a token of another
+    /// issuer that names no session.
+    async fn refreshable(&self, facts: &Facts) -> Result<Option<Session>, VerifyError> {
+        if !facts.has_session {
+            self.check_revocation(facts)?;
+            return Ok(None);
+        }
+        let (session, generation) = self.session_of(facts).await?;
+        match decide(&session, generation, self.0.clock.now(), &self.rotation_policy()) {
+            Decision::Rotate { .. } | Decision::Keep | Decision::Repeat => Ok(Some(session)),
+            Decision::Reused => Err(VerifyError::Revoked(RevocationReason::Reuse)),
+            Decision::Refused(refusal) => Err(refusal.into()),
+        }
+    }
+
+    /// The stored session of a refresh token, and the token's generation.
+    async fn session_of(&self, facts: &Facts) -> Result<(Session, u64), VerifyError> {
+        let generation = facts.generation.ok_or(VerifyError::Invalid("gen"))?;
+        let session = self.0.store.find(facts.session).await?;
+        let session = session
+            .filter(|session| session.principal == facts.principal)
+            .ok_or(VerifyError::Invalid("unknown session"))?;
+        Ok((session, generation))
+    }
+
+    /// The user of a verified credential, loaded from the directory.
+    ///
+    /// # Errors
+    /// [`VerifyError::Revoked`] with [`RevocationReason::UserDeleted`] or
+    /// [`RevocationReason::UserInactive`], or an outage.
+    pub async fn load_account(&self, verified: &Verified) -> Result<Account, VerifyError> {
+        let account = self
+            .find_account(verified.principal())
+            .await?
+            .ok_or(VerifyError::Revoked(RevocationReason::UserDeleted))?;
+        if self.0.settings.check_user_is_active && !account.is_active {
+            return Err(VerifyError::Revoked(RevocationReason::UserInactive));
+        }
+        Ok(account)
+    }
+
+    /// Ends sessions. When this returns, this process accepts none of their credentials any
+    /// more; the others follow within their poll interval. Answers the sessions that were ended.
+    ///
+    /// # Errors
+    /// The store is away; then nothing was ended.
+    pub async fn revoke(
+        &self,
+        revoke: Revoke,
+        reason: RevocationReason,
+    ) -> Result<Vec<SessionId>, Outage> {
+        let at = self.0.clock.now();
+        let stamp = Stamp { at, reason, until: later(at, self.revocation_lifetime()) };
+        let ended = self.0.store.revoke(&revoke, stamp).await?;
+        match revoke {
+            Revoke::Session(id) => self.0.revocations.enter(Target::Session(id), &stamp),
+            Revoke::Principal(principal) => {
+                self.0.revocations.enter(Target::Foreign(principal), &stamp);
+            }
+            Revoke::OtherSessions { .. } => {}
+        }
+        for id in &ended {
+            self.0.revocations.enter(Target::Session(*id), &stamp);
+        }
+        if !ended.is_empty() {
+            self.emit(&AuthEvent::Revoked { sessions: ended.clone(), reason });
+        }
+        Ok(ended)
+    }
+
+    /// To be called when a user's password has changed: ends their sessions, unless
+    /// [`check_revoke_token`](Settings::check_revoke_token) is off.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn password_changed(&self, principal: Principal) -> Result<(), Outage> {
+        if self.0.settings.check_revoke_token {
+            let revoke = Revoke::Principal(principal);
+            self.revoke(revoke, RevocationReason::PasswordChanged).await?;
+        }
+        Ok(())
+    }
+
+    /// The live sessions of a principal, the last seen first.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn sessions(&self, principal: &Principal) -> Result<Vec<Session>, Outage> {
+        let now = self.0.clock.now();
+        let over = self.over(now);
+        let mut sessions = self.0.store.sessions_of(principal, now).await?;
+        sessions.retain(|session| !over.includes(session));
+        Ok(sessions)
+    }
+
+    /// Hashes a new password, in the lane that logins use.
+    ///
+    /// # Errors
+    /// [`Outage::Busy`] when too many are waiting.
+    pub async fn hash_password(&self, password: &str) -> Result<PasswordHash, Outage> {
+        self.0.passwords.create(password).await
+    }
+
+    /// Asks the store for the revocations of other processes.
+    ///
+    /// # Errors
+    /// The store is away. What is known stays; past
+    /// [`revocation_max_staleness`](Settings::revocation_max_staleness) it is not enough.
+    pub async fn sync(&self) -> Result<(), Outage> {
+        let view = &self.0.revocations;
+        let asked_at = self.0.clock.now();
+        let news = self.0.store.revocations(view.ask_after(), asked_at).await?;
+        view.apply(news, asked_at.timestamp_millis());
+        Ok(())
+    }
+
+    /// Removes expired sessions and revocations in small batches. Answers how many rows went.
+    ///
+    /// # Errors
+    /// The store is away; what was removed before stays removed.
+    pub async fn prune(&self) -> Result<u64, Outage> {
+        const BATCH: u32 = 200;
+        let over = self.over(self.0.clock.now());
+        let mut total = 0;
+        loop {
+            let removed = self.0.store.prune(&over, BATCH).await?;
+            total += removed;
+            if removed < u64::from(BATCH) {
+                return Ok(total);
+            }
+        }
+    }
+
+    /// Whether this process knows the revocations of the others well enough to accept tokens.
+    pub fn is_current(&self) -> bool {
+        let age = self.0.revocations.age_millis(self.0.clock.now_millis());
+        age <= millis(self.0.settings.revocation_max_staleness)
+    }
+
+    /// Length, shape, signature, claims: everything but revocation.
+    fn read(
+        &self,
+        token: &str,
+        kind: impl FnOnce(&RawClaims<'_>) -> Result<TokenKind, VerifyError>,
+    ) -> Result<Facts, VerifyError> {
+        let payload = self.0.jws.verify(token)?;
+        let claims = RawClaims::parse(&payload, &self.0.settings)?;
+        claims.check_validity(&self.0.settings, self.0.clock.now_seconds())?;
+        let kind = kind(&claims)?;
+        let facts = claims.into_facts(kind, &payload)?;
+        if !self.0.directories.contains_key(facts.principal.user_type()) {
+            return Err(VerifyError::Invalid("unknown kind of user"));
+        }
+        Ok(facts)
+    }
+
+    fn check_revocation(&self, facts: &Facts) -> Result<(), VerifyError> {
+        if let Some(reason) = self.0.revocations.reason_against(facts) {
+            return Err(VerifyError::Revoked(reason));
+        }
+        if self.0.settings.revocation_when_stale == WhenStale::Refuse && !self.is_current() {
+            return Err(VerifyError::Stale);
+        }
+        Ok(())
+    }
+
+    fn directory(&self, user_type: &str) -> Option<&Arc<dyn UserDirectory>> {
+        self.0.directories.get(user_type)
+    }
+
+    /// The account, active or not.
+    async fn find_account(&self, principal: &Principal) -> Result<Option<Account>, Outage> {
+        match self.directory(principal.user_type()) {
+            Some(directory) => directory.load(principal.user_id()).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Whether this account may log in and refresh.
+    fn admits(&self, account: &Account) -> bool {
+        match &self.0.rule {
+            Some(rule) => rule(account),
+            None => account.is_active || !self.0.settings.check_user_is_active,
+        }
+    }
+
+    fn rotation_policy(&self) -> RotationPolicy {
+        let settings = &self.0.settings;
+        RotationPolicy {
+            rotate: settings.rotate_refresh_tokens,
+            revoke_on_reuse: settings.revoke_on_reuse(),
+            grace: settings.refresh_grace,
+            idle: settings.refresh_token_lifetime,
+            revocation_lifetime: self.revocation_lifetime(),
+        }
+    }
+
+    /// How long a revocation can concern a token: the longest life of one that is accepted
+    /// without asking the store, and a minute for clocks that disagree.
+    fn revocation_lifetime(&self) -> Duration {
+        let settings = &self.0.settings;
+        settings.longest_bearer_lifetime() + settings.leeway + Duration::from_secs(60)
+    }
+
+    fn over(&self, now: DateTime<Utc>) -> Over {
+        let settings = &self.0.settings;
+        Over {
+            ended_by: now,
+            rotated_by: earlier(now, settings.refresh_token_lifetime + settings.leeway),
+            // What happened since `last_seen_at` was last written counts for the user.
+            seen_by: earlier(now, settings.session_idle_timeout + self.seen_interval()),
+        }
+    }
+
+    /// `last_seen_at` is written at most this often.
+    fn seen_interval(&self) -> Duration {
+        (self.0.settings.session_idle_timeout / 2).min(Duration::from_secs(60))
+    }
+
+    fn emit(&self, event: &AuthEvent) {
+        for subscriber in &self.0.subscribers {
+            subscriber(event);
+        }
+    }
+}
+
+impl From<Refusal> for VerifyError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Revoked(reason) => Self::Revoked(reason),
+            Refusal::Expired => Self::Expired,
+            Refusal::WrongCarrier => Self::Invalid("not a session of refresh tokens"),
+        }
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,188 @@
+//! What a token says, and the proof that it was checked.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+
+use crate::clock::from_millis;
+use crate::session::{Method, Principal, SessionId};
+
+mod read;
+mod write;
+
+pub(crate) use read::RawClaims;
+pub(crate) use write::{NewClaims, cookie_payload};
+
+/// The kind of user of a token that names none.
+pub const DEFAULT_USER_TYPE: &str = "user";
+
+/// Claims whose names cannot be configured. Custom claims cannot be called so either.
+pub(crate) const FIXED_NAMES: &[&str] = &[
+    "exp", "iat", "nbf", "iss", "aud", "sid", "gen", "auth_time", "amr", "is_staff", "role",
+    "scope",
+];
+
+/// The claim with the user of a [`TokenKind::Single`].
+const SINGLE_USER_CLAIM: &str = "id";
+
+/// What a token is for. A token of one kind is never accepted as another (RFC 8725 §3.12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenKind {
+    /// Opens routes for some minutes.
+    Access,
+    /// Gets access tokens.
+    Refresh,
+    /// Opens routes, and is exchanged for a later one of its kind.
+    Sliding,
+    /// The one token of a login without refresh. It has no kind claim, and its user is in `id`.
+    Single,
+    /// Not a token: a session cookie.
+    Cookie,
+}
+
+impl TokenKind {
+    /// The value of the kind claim; what has none is named for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Refresh => "refresh",
+            Self::Sliding => "sliding",
+            Self::Single => "single",
+            Self::Cookie => "cookie",
+        }
+    }
+
+    /// SimpleJWT's name of the class.
+    pub const fn class_name(self) -> &'static str {
+        match self {
+            Self::Access => "AccessToken",
+            Self::Refresh => "RefreshToken",
+            Self::Sliding => "SlidingToken",
+            Self::Single => "SingleToken",
+            Self::Cookie => "SessionCookie",
+        }
+    }
+}
+
+/// The proof that a credential was checked: signature, kind, times, issuer, audience, user and
+/// revocation. Only an [`Authority`](crate::Authority) makes one.
+///
+/// Cloning costs a reference count.
+#[derive(Clone)]
+pub struct Verified(Arc<Facts>);
+
+#[derive(Clone)]
+pub(crate) struct Facts {
+    pub(crate) kind: TokenKind,
+    pub(crate) principal: Principal,
+    pub(crate) session: SessionId,
+    /// Whether the session is one of ours, or stands for a token that names none.
+    pub(crate) has_session: bool,
+    pub(crate) token_id: Option<Box<str>>,
+    pub(crate) generation: Option<u64>,
+    pub(crate) issued_at: Option<i64>,
+    pub(crate) expires_at: i64,
+    pub(crate) refresh_expires_at: Option<i64>,
+    pub(crate) authenticated_at: Option<i64>,
+    pub(crate) methods: Vec<Method>,
+    pub(crate) is_staff: bool,
+    pub(crate) role: Option<Box<str>>,
+    pub(crate) scope: Box<str>,
+    pub(crate) payload: Box<str>,
+}
+
+impl Verified {
+    pub(crate) fn new(facts: Facts) -> Self {
+        Self(Arc::new(facts))
+    }
+
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.0
+    }
+
+    /// Who it is.
+    pub fn principal(&self) -> &Principal {
+        &self.0.principal
+    }
+
+    /// The user's id, as text.
+    pub fn user_id(&self) -> &str {
+        self.0.principal.user_id()
+    }
+
+    /// What was shown.
+    pub fn kind(&self) -> TokenKind {
+        self.0.kind
+    }
+
+    /// The session that it belongs to. A token of another issuer that names no session stands
+    /// for one of its own.
+    pub fn session(&self) -> SessionId {
+        self.0.session
+    }
+
+    /// The token's own id (`jti`).
+    pub fn token_id(&self) -> Option<&str> {
+        self.0.token_id.as_deref()
+    }
+
+    /// When it was issued, to the second.
+    pub fn issued_at(&self) -> Option<DateTime<Utc>> {
+        self.0.issued_at.map(from_seconds)
+    }
+
+    /// When it expires, to the second.
+    pub fn expires_at(&self) -> DateTime<Utc> {
+        from_seconds(self.0.expires_at)
+    }
+
+    /// When the user proved who they are (`auth_time`).
+    pub fn authenticated_at(&self) -> Option<DateTime<Utc>> {
+        self.0.authenticated_at.map(from_seconds)
+    }
+
+    /// Whether the login was proven by this method (`amr`).
+    pub fn has_method(&self, method: Method) -> bool {
+        self.0.methods.contains(&method)
+    }
+
+    /// Whether the user is staff.
+    pub fn is_staff(&self) -> bool {
+        self.0.is_staff
+    }
+
+    /// The user's role.
+    pub fn role(&self) -> Option<&str> {
+        self.0.role.as_deref()
+    }
+
+    /// The scopes of the token (RFC 8693 §4.2).
+    pub fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.0.scope.split_ascii_whitespace()
+    }
+
+    /// All claims as the application's own type.
+    ///
+    /// # Errors
+    /// The claims do not have the shape of `T`.
+    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(&self.0.payload)
+    }
+}
+
+impl fmt::Debug for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verified")
+            .field("kind", &self.0.kind)
+            .field("principal", &self.0.principal)
+            .field("session", &self.0.session)
+            .finish_non_exhaustive()
+    }
+}
+
+fn from_seconds(time: i64) -> DateTime<Utc> {
+    from_millis(time.saturating_mul(1000))
+}
+

@@ -1,0 +1,315 @@
+//! Reading: from a payload with a good signature to checked facts.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+
+use super::{DEFAULT_USER_TYPE, Facts, SINGLE_USER_CLAIM, TokenKind};
+use crate::clock::seconds;
+use crate::error::VerifyError;
+use crate::session::{Method, Principal, SessionId};
+use crate::settings::Settings;
+
+/// Later times are not times: the end of the year 9999.
+const MAX_TIME: u64 = 253_402_300_799;
+
+/// The claims of a payload whose signature is good, as they stand there.
+#[derive(Default)]
+pub(crate) struct RawClaims<'a> {
+    kind: Option<Cow<'a, str>>,
+    token_id: Option<Cow<'a, str>>,
+    user_id: Option<Cow<'a, str>>,
+    user_type: Option<Cow<'a, str>>,
+    refresh_exp: Option<u64>,
+    exp: Option<u64>,
+    iat: Option<u64>,
+    nbf: Option<u64>,
+    iss: Option<Cow<'a, str>>,
+    aud: Vec<Cow<'a, str>>,
+    sid: Option<Cow<'a, str>>,
+    generation: Option<u64>,
+    single_user: Option<Cow<'a, str>>,
+    auth_time: Option<u64>,
+    methods: Vec<Method>,
+    is_staff: bool,
+    role: Option<Cow<'a, str>>,
+    scope: Option<Cow<'a, str>>,
+}
+
+impl<'a> RawClaims<'a> {
+    /// Parses a payload: an object without duplicate members, each claim of its own type.
+    pub(crate) fn parse(payload: &'a str, settings: &Settings) -> Result<Self, VerifyError> {
+        let mut deserializer = serde_json::Deserializer::from_str(payload);
+        let claims = ClaimsSeed(settings).deserialize(&mut deserializer);
+        claims
+            .and_then(|claims| deserializer.end().map(|()| claims))
+            .map_err(|_| VerifyError::Invalid("claims"))
+    }
+
+    /// Checks times, issuer and audience, in SimpleJWT's order.
+    pub(crate) fn check_validity(&self, settings: &Settings, now: i64) -> Result<(), VerifyError> {
+        let leeway = seconds(settings.leeway);
+        if self.nbf.is_some_and(|nbf| signed(nbf) > now + leeway) {
+            return Err(VerifyError::Invalid("nbf"));
+        }
+        // RFC 7519 §4.1.4: "on or after which".
+        if self.exp.is_some_and(|exp| signed(exp) <= now - leeway) {
+            return Err(VerifyError::Expired);
+        }
+        if settings.issuer.is_some() && self.iss.as_deref() != settings.issuer.as_deref() {
+            return Err(VerifyError::Invalid("iss"));
+        }
+        // RFC 7519 §4.1.3 and RFC 8725 §3.9: a token for somebody else is not for us, and where
+        // an audience is configured, a token for nobody in particular is not either.
+        let for_us = if settings.audience.is_empty() {
+            self.aud.is_empty()
+        } else {
+            self.aud.iter().any(|aud| settings.audience.iter().any(|ours| ours == aud))
+        };
+        if !for_us {
+            return Err(VerifyError::Invalid("aud"));
+        }
+        Ok(())
+    }
+
+    /// The kind, from the kind claim.
+    pub(crate) fn kind(&self) -> Result<TokenKind, VerifyError> {
+        match self.kind.as_deref() {
+            Some("access") => Ok(TokenKind::Access),
+            Some("refresh") => Ok(TokenKind::Refresh),
+            Some("sliding") => Ok(TokenKind::Sliding),
+            Some(_) => Err(VerifyError::WrongType),
+            None => Err(VerifyError::NoType),
+        }
+    }
+
+    /// Whether this can be a [`TokenKind::Single`]: it has no kind claim.
+    pub(crate) fn is_single(&self) -> bool {
+        self.kind.is_none()
+    }
+
+    /// Takes the facts out of checked claims. Every token must have `exp`, `jti` and a user; a
+    /// [`TokenKind::Single`] of another issuer may lack `jti`.
+    pub(crate) fn into_facts(self, kind: TokenKind, payload: &str) -> Result<Facts, VerifyError> {
+        let single = kind == TokenKind::Single;
+        let user_id = if single { self.single_user } else { self.user_id };
+        let user_id = user_id.filter(|id| !id.is_empty()).ok_or(VerifyError::NoUser);
+        // Of a single token that lacks more than its user, its clients expect to hear of the
+        // user; of the others, that they are no tokens at all.
+        if single && user_id.is_err() {
+            return Err(VerifyError::NoUser);
+        }
+        let exp = self.exp.ok_or(VerifyError::Invalid("exp"))?;
+        if self.token_id.is_none() && !single {
+            return Err(VerifyError::Invalid("jti"));
+        }
+        let user_id = user_id?;
+        let session = match &self.sid {
+            Some(sid) => sid.parse().map_err(|_| VerifyError::Invalid("sid"))?,
+            None => SessionId::of_foreign_token(self.token_id.as_deref().unwrap_or(payload)),
+        };
+        Ok(Facts {
+            kind,
+            principal: Principal::new(
+                self.user_type.as_deref().unwrap_or(DEFAULT_USER_TYPE),
+                &*user_id,
+            ),
+            session,
+            has_session: self.sid.is_some(),
+            token_id: self.token_id.map(|id| id.as_ref().into()),
+            generation: self.generation,
+            issued_at: self.iat.map(signed),
+            expires_at: signed(exp),
+            refresh_expires_at: self.refresh_exp.map(signed),
+            authenticated_at: self.auth_time.map(signed),
+            methods: self.methods,
+            is_staff: self.is_staff,
+            role: self.role.map(|role| role.as_ref().into()),
+            scope: self.scope.as_deref().unwrap_or_default().into(),
+            payload: payload.into(),
+        })
+    }
+}
+
+/// At most [`MAX_TIME`] or the largest generation, so it fits.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+struct ClaimsSeed<'s>(&'s Settings);
+
+impl<'de> DeserializeSeed<'de> for ClaimsSeed<'_> {
+    type Value = RawClaims<'de>;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ClaimsSeed<'_> {
+    type Value = RawClaims<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let names = self.0;
+        let mut claims = RawClaims::default();
+        let mut seen: Vec<Cow<'de, str>> = Vec::with_capacity(16);
+        while let Some(Text(name)) = map.next_key()? {
+            // RFC 7519 §4: names must be unique; two readers might each believe another one.
+            if seen.contains(&name) {
+                return Err(de::Error::custom("duplicate claim"));
+            }
+            match &*name {
+                "exp" => claims.exp = Some(time(&mut map)?),
+                "iat" => claims.iat = Some(time(&mut map)?),
+                "nbf" => claims.nbf = Some(time(&mut map)?),
+                "iss" => claims.iss = Some(map.next_value::<Text<'de>>()?.0),
+                "aud" => claims.aud = map.next_value::<Texts<'de>>()?.0,
+                "sid" => claims.sid = Some(map.next_value::<Text<'de>>()?.0),
+                "gen" => claims.generation = Some(generation(&mut map)?),
+                "auth_time" => claims.auth_time = Some(time(&mut map)?),
+                "amr" => claims.methods = map.next_value::<Texts<'de>>()?.methods(),
+                "is_staff" => claims.is_staff = map.next_value()?,
+                "role" => claims.role = Some(map.next_value::<Text<'de>>()?.0),
+                "scope" => claims.scope = Some(map.next_value::<Text<'de>>()?.0),
+                name if name == names.token_type_claim => {
+                    claims.kind = Some(map.next_value::<Text<'de>>()?.0);
+                }
+                name if name == names.jti_claim => {
+                    claims.token_id = Some(map.next_value::<Text<'de>>()?.0);
+                }
+                name if name == names.user_id_claim || name == SINGLE_USER_CLAIM => {
+                    let id = map.next_value::<Id<'de>>()?.0;
+                    if name == SINGLE_USER_CLAIM {
+                        claims.single_user.clone_from(&id);
+                    }
+                    if name == names.user_id_claim {
+                        claims.user_id = id;
+                    }
+                }
+                name if name == names.user_type_claim => {
+                    claims.user_type = Some(map.next_value::<Text<'de>>()?.0);
+                }
+                name if name == names.sliding_token_refresh_exp_claim => {
+                    claims.refresh_exp = Some(time(&mut map)?);
+                }
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            seen.push(name);
+        }
+        Ok(claims)
+    }
+}
+
+/// A `NumericDate` in whole seconds. No float, no text, nothing negative: an issuer that writes
+/// those is not one of ours, and RFC 8725 §2.6 tells what guessing leads to.
+fn time<'de, A: MapAccess<'de>>(map: &mut A) -> Result<u64, A::Error> {
+    bounded(map, MAX_TIME)
+}
+
+/// A store keeps a generation as a signed 64-bit number, and counts on.
+fn generation<'de, A: MapAccess<'de>>(map: &mut A) -> Result<u64, A::Error> {
+    bounded(map, i64::MAX as u64 - 1)
+}
+
+fn bounded<'de, A: MapAccess<'de>>(map: &mut A, max: u64) -> Result<u64, A::Error> {
+    let number: u64 = map.next_value()?;
+    if number > max {
+        return Err(de::Error::custom("number out of range"));
+    }
+    Ok(number)
+}
+
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de> de::Deserialize<'de> for Text<'de> {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// A user's id: a text, or an integer (which older issuers write). Null is none.
+struct Id<'a>(Option<Cow<'a, str>>);
+
+impl<'de> de::Deserialize<'de> for Id<'de> {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct IdVisitor;
+        impl<'de> Visitor<'de> for IdVisitor {
+            type Value = Id<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or an integer")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Id(Some(Cow::Borrowed(text))))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Id(Some(Cow::Owned(text.to_owned()))))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(Id(Some(Cow::Owned(number.to_string()))))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(Id(Some(Cow::Owned(number.to_string()))))
+            }
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Id(None))
+            }
+        }
+        deserializer.deserialize_any(IdVisitor)
+    }
+}
+
+/// `aud` and `amr`: a text, or a list of texts.
+struct Texts<'a>(Vec<Cow<'a, str>>);
+
+impl Texts<'_> {
+    fn methods(self) -> Vec<Method> {
+        self.0.iter().filter_map(|word| Method::from_stored(word)).collect()
+    }
+}
+
+impl<'de> de::Deserialize<'de> for Texts<'de> {
+    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextsVisitor;
+        impl<'de> Visitor<'de> for TextsVisitor {
+            type Value = Texts<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or a list of texts")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Texts(vec![Cow::Borrowed(text)]))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Texts(vec![Cow::Owned(text.to_owned())]))
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(Text(text)) = seq.next_element()? {
+                    texts.push(text);
+                }
+                Ok(Texts(texts))
+            }
+        }
+        deserializer.deserialize_any(TextsVisitor)
+    }
+}
+

@@ -1,0 +1,276 @@
+//! Passwords: argon2id, in a lane of its own.
+//!
+//! A hash costs 19 MiB and some 25 ms of a processor. Lanes are threads of their own that keep
+//! their memory; a bounded queue stands before them. So a flood of logins takes neither the
+//! processors nor the memory from other requests: what does not fit into the queue is told to
+//! come back.
+
+use std::fmt;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use argon2::password_hash::phc;
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use tokio::sync::oneshot;
+
+use crate::error::Outage;
+use crate::random;
+
+/// The parameters of OWASP's Password Storage Cheat Sheet for argon2id: 19 MiB, two passes, one
+/// lane (ASVS 11.4.2).
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const PARALLELISM: u32 = 1;
+
+/// ASVS 6.2.1 and NIST SP 800-63B-4 §3.1.1.2.
+const MIN_CHARS: usize = 8;
+/// Long enough for every password manager and passphrase (ASVS 6.2.9: at least 64).
+const MAX_CHARS: usize = 1024;
+
+/// Why a new password is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WeakPassword {
+    /// Shorter than 8 characters.
+    #[error("a password needs at least {MIN_CHARS} characters")]
+    TooShort,
+    /// Longer than 1024 characters.
+    #[error("a password has at most {MAX_CHARS} characters")]
+    TooLong,
+}
+
+/// Checks a password that somebody chooses: its length, and nothing about its composition
+/// (ASVS 6.2.5).
+///
+/// # Errors
+/// It is too short or too long.
+pub fn check_new(password: &str) -> Result<(), WeakPassword> {
+    match password.chars().count() {
+        0..MIN_CHARS => Err(WeakPassword::TooShort),
+        MIN_CHARS..=MAX_CHARS => Ok(()),
+        _ => Err(WeakPassword::TooLong),
+    }
+}
+
+/// A stored password hash in PHC format (`$argon2id$v=19$m=19456,t=2,p=1$…`).
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// From what the application stored.
+    pub fn from_stored(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// What the application stores.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Hashes a new password, now and on this thread: for command-line tools. In a server,
+    /// [`Authority::hash_password`](crate::Authority::hash_password) waits for a lane.
+    ///
+    /// # Errors
+    /// There is not enough memory.
+    pub fn create(password: &str) -> Result<Self, Outage> {
+        Hasher::new()?.create(password)
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+/// The outcome of a comparison.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    Mismatch,
+    Match {
+        /// A new hash of the same password, where the stored one is weaker than today's.
+        upgrade: Option<PasswordHash>,
+    },
+}
+
+enum Job {
+    /// `stored` is `None` for a user who does not exist: the work is the same.
+    Verify(String, Option<PasswordHash>, oneshot::Sender<Result<Verdict, Outage>>),
+    Create(String, oneshot::Sender<Result<PasswordHash, Outage>>),
+}
+
+/// The queue before the lanes. The threads end when it is dropped.
+pub(crate) struct PasswordLanes(SyncSender<Job>);
+
+impl PasswordLanes {
+    /// Starts `lanes` threads (0: one per processor) behind a queue of `queue` places.
+    pub(crate) fn start(lanes: usize, queue: usize) -> Result<Self, Outage> {
+        let lanes = match lanes {
+            0 => thread::available_parallelism().map_or(1, usize::from),
+            lanes => lanes,
+        };
+        let (sender, receiver) = sync_channel(queue);
+        let receiver = Arc::new(Mutex::new(receiver));
+        for lane in 0..lanes {
+            let receiver = Arc::clone(&receiver);
+            thread::Builder::new()
+                .name(format!("password-{lane}"))
+                .spawn(move || work(&receiver))
+                .map_err(Outage::because)?;
+        }
+        Ok(Self(sender))
+    }
+
+    /// Compares a password with a stored hash, or with none in the same time.
+    pub(crate) async fn verify(
+        &self,
+        password: &str,
+        stored: Option<PasswordHash>,
+    ) -> Result<Verdict, Outage> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Job::Verify(password.to_owned(), stored, reply), answer).await
+    }
+
+    /// Hashes a new password.
+    pub(crate) async fn create(&self, password: &str) -> Result<PasswordHash, Outage> {
+        let (reply, answer) = oneshot::channel();
+        self.submit(Job::Create(password.to_owned(), reply), answer).await
+    }
+
+    async fn submit<T>(
+        &self,
+        job: Job,
+        answer: oneshot::Receiver<Result<T, Outage>>,
+    ) -> Result<T, Outage> {
+        self.0.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => Outage::Busy,
+            TrySendError::Disconnected(_) => Outage::because("the password lanes have stopped"),
+        })?;
+        answer.await.map_err(|_| Outage::because("a password lane has stopped"))?
+    }
+}
+
+fn work(receiver: &Mutex<Receiver<Job>>) {
+    let mut hasher = None;
+    loop {
+        // One lane waits with the lock, the others for the lock; none holds it while it works.
+        let job = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        // A client that went away is not hashed for.
+        match job {
+            Job::Verify(password, stored, reply) if !reply.is_closed() => {
+                let verdict = with_memory(&mut hasher)
+                    .and_then(|hasher| hasher.verify(&password, stored.as_ref()));
+                let _ = reply.send(verdict);
+            }
+            Job::Create(password, reply) if !reply.is_closed() => {
+                let hash = with_memory(&mut hasher).and_then(|hasher| hasher.create(&password));
+                let _ = reply.send(hash);
+            }
+            Job::Verify(..) | Job::Create(..) => {}
+        }
+    }
+}
+
+/// The lane's memory, taken at its first job.
+fn with_memory(hasher: &mut Option<Hasher>) -> Result<&mut Hasher, Outage> {
+    if hasher.is_none() {
+        *hasher = Some(Hasher::new()?);
+    }
+    hasher.as_mut().ok_or(Outage::Busy)
+}
+
+struct Hasher {
+    argon: Argon2<'static>,
+    memory: Vec<Block>,
+}
+
+impl Hasher {
+    fn new() -> Result<Self, Outage> {
+        let params = Params::new(MEMORY_KIB, PASSES, PARALLELISM, None).map_err(Outage::because)?;
+        let memory = vec![Block::default(); params.block_count()];
+        let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        Ok(Self { argon, memory })
+    }
+
+    fn create(&mut self, password: &str) -> Result<PasswordHash, Outage> {
+        let salt = random::bytes::<16>();
+        let hash = self.hash(password, &salt)?;
+        let hash = phc::PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: self.argon.params().try_into().map_err(Outage::because)?,
+            salt: Some(phc::Salt::new(&salt).map_err(Outage::because)?),
+            hash: Some(phc::Output::new(&hash).map_err(Outage::because)?),
+        };
+        Ok(PasswordHash(hash.to_string()))
+    }
+
+    fn verify(&mut self, password: &str, stored: Option<&PasswordHash>) -> Result<Verdict, Outage> {
+        let Some(stored) = stored else {
+            self.hash(password, &[0; 16])?;
+            return Ok(Verdict::Mismatch);
+        };
+        let Some(parsed) = Parsed::new(stored) else {
+            tracing::error!("a stored password hash is of an unknown format: nobody can match it");
+            self.hash(password, &[0; 16])?;
+            return Ok(Verdict::Mismatch);
+        };
+        let today = self.argon.params();
+        let is_todays = parsed.algorithm == Algorithm::Argon2id
+            && parsed.version == Version::V0x13
+            && (parsed.params.m_cost(), parsed.params.t_cost(), parsed.params.p_cost())
+                == (today.m_cost(), today.t_cost(), today.p_cost())
+            && parsed.output.as_bytes().len() == 32;
+        let computed = if is_todays {
+            self.hash(password, &parsed.salt)?
+        } else {
+            let argon = Argon2::new(parsed.algorithm, parsed.version, parsed.params);
+            let mut out = vec![0; parsed.output.as_bytes().len()];
+            argon
+                .hash_password_into(password.as_bytes(), &parsed.salt, &mut out)
+                .map_err(Outage::because)?;
+            return self.upgraded(password, phc::Output::new(&out).ok() == Some(parsed.output));
+        };
+        // `Output` compares in constant time.
+        let matches = phc::Output::new(&computed).ok() == Some(parsed.output);
+        Ok(if matches { Verdict::Match { upgrade: None } } else { Verdict::Mismatch })
+    }
+
+    fn upgraded(&mut self, password: &str, matches: bool) -> Result<Verdict, Outage> {
+        if !matches {
+            return Ok(Verdict::Mismatch);
+        }
+        Ok(Verdict::Match { upgrade: Some(self.create(password)?) })
+    }
+
+    fn hash(&mut self, password: &str, salt: &[u8]) -> Result<[u8; 32], Outage> {
+        let mut out = [0; 32];
+        self.argon
+            .hash_password_into_with_memory(password.as_bytes(), salt, &mut out, &mut self.memory)
+            .map_err(Outage::because)?;
+        Ok(out)
+    }
+}
+
+/// The parts of an argon2 hash.
+struct Parsed {
+    algorithm: Algorithm,
+    version: Version,
+    params: Params,
+    salt: phc::Salt,
+    output: phc::Output,
+}
+
+impl Parsed {
+    fn new(stored: &PasswordHash) -> Option<Self> {
+        let hash = phc::PasswordHash::new(stored.as_str()).ok()?;
+        Some(Self {
+            algorithm: Algorithm::new(hash.algorithm.as_str()).ok()?,
+            version: hash.version.map_or(Some(Version::V0x13), |v| Version::try_from(v).ok())?,
+            params: Params::try_from(&hash).ok()?,
+            salt: hash.salt?,
+            output: hash.hash?,
+        })
+    }
+}

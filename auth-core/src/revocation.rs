@@ -1,0 +1,143 @@
+//! What a process knows of revocations: in memory, asked at every request, lock-free to read.
+//!
+//! It holds the revocations that can still concern a live token. The process's own are entered
+//! before the call that made them returns; those of others arrive when [`RevocationView::apply`]
+//! is given what the store answers.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use foldhash::quality::RandomState;
+
+use crate::claims::Facts;
+use crate::session::{Principal, RevocationReason, SessionId};
+use crate::store::{Revocation, Stamp, Target};
+
+/// Numbers are given out before their rows become visible, so a row can appear after one with
+/// a higher number. Every question reaches back over what was new within this time: longer than
+/// any transaction may take.
+const OVERLAP_MILLIS: i64 = 10_000;
+
+/// How often entries that concern no token any more are looked for.
+const SWEEP_MILLIS: i64 = 10_000;
+
+pub(crate) struct RevocationView {
+    sessions: papaya::HashMap<SessionId, Entry, RandomState>,
+    foreign: papaya::HashMap<Principal, Entry, RandomState>,
+    /// When the store last answered, in milliseconds since 1970.
+    synced_at: AtomicI64,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    at_millis: i64,
+    until_millis: i64,
+    reason: RevocationReason,
+}
+
+#[derive(Default)]
+struct Progress {
+    /// The highest number that was visible, and when it was first seen, the oldest first.
+    heard: VecDeque<(i64, i64)>,
+    /// Everything up to this number has been visible for longer than the overlap.
+    settled: i64,
+    swept_at: i64,
+}
+
+impl RevocationView {
+    pub(crate) fn new() -> Self {
+        Self {
+            sessions: papaya::HashMap::with_hasher(RandomState::default()),
+            foreign: papaya::HashMap::with_hasher(RandomState::default()),
+            synced_at: AtomicI64::new(i64::MIN),
+            progress: Mutex::default(),
+        }
+    }
+
+    /// Why the credential is revoked, if it is.
+    pub(crate) fn reason_against(&self, facts: &Facts) -> Option<RevocationReason> {
+        if !self.sessions.is_empty()
+            && let Some(entry) = self.sessions.pin().get(&facts.session)
+        {
+            return Some(entry.reason);
+        }
+        if facts.has_session || self.foreign.is_empty() {
+            return None;
+        }
+        // A token that does not say when it was issued may have been issued before. Its time is
+        // in whole seconds, so one of the same second may have been, too.
+        let foreign = self.foreign.pin();
+        let entry = foreign.get(&facts.principal)?;
+        let issued_before = facts.issued_at.is_none_or(|iat| iat * 1000 <= entry.at_millis);
+        issued_before.then_some(entry.reason)
+    }
+
+    /// How long ago the store last answered, in milliseconds.
+    pub(crate) fn age_millis(&self, now_millis: i64) -> i64 {
+        now_millis.saturating_sub(self.synced_at.load(Ordering::Acquire))
+    }
+
+    /// Enters one revocation.
+    pub(crate) fn enter(&self, target: Target, stamp: &Stamp) {
+        let entry = Entry {
+            at_millis: stamp.at.timestamp_millis(),
+            until_millis: stamp.until.timestamp_millis(),
+            reason: stamp.reason,
+        };
+        match target {
+            // The first reason stands.
+            Target::Session(id) => {
+                self.sessions.pin().update_or_insert(
+                    id,
+                    |old| Entry { until_millis: old.until_millis.max(entry.until_millis), ..*old },
+                    entry,
+                );
+            }
+            Target::Foreign(principal) => {
+                self.foreign.pin().update_or_insert(
+                    principal,
+                    |old| if old.at_millis > entry.at_millis { *old } else { entry },
+                    entry,
+                );
+            }
+        }
+    }
+
+    /// The number after which the store is to be asked.
+    pub(crate) fn ask_after(&self) -> i64 {
+        self.progress().settled
+    }
+
+    /// Takes in the store's answer to a question that was asked at `asked_at`.
+    pub(crate) fn apply(&self, revocations: Vec<Revocation>, asked_at: i64) {
+        let highest = revocations.iter().map(|revocation| revocation.seq).max();
+        for Revocation { target, stamp, .. } in revocations {
+            self.enter(target, &stamp);
+        }
+        let mut progress = self.progress();
+        if let Some(highest) = highest
+            && progress.heard.back().is_none_or(|(seq, _)| *seq < highest)
+        {
+            progress.heard.push_back((highest, asked_at));
+        }
+        while let Some((seq, heard_at)) = progress.heard.front().copied()
+            && heard_at < asked_at - OVERLAP_MILLIS
+        {
+            progress.settled = progress.settled.max(seq);
+            progress.heard.pop_front();
+        }
+        if progress.swept_at < asked_at - SWEEP_MILLIS {
+            progress.swept_at = asked_at;
+            self.sessions.pin().retain(|_, entry| entry.until_millis > asked_at);
+            self.foreign.pin().retain(|_, entry| entry.until_millis > asked_at);
+        }
+        self.synced_at.fetch_max(asked_at, Ordering::AcqRel);
+    }
+
+    fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,542 @@
+//! The settings, under the names of SimpleJWT in snake case, checked as a whole.
+//!
+//! From Rust they are fields of [`Settings`]. From a file or the environment they are set by
+//! name with [`Settings::set`]; [`Settings::NAMES`] lists the names, and in the environment they
+//! are written in upper case. Durations are written `90s`, `5m`, `1d 12h`, or as a number of
+//! seconds; lists as an array or separated by commas.
+
+use std::fmt;
+use std::time::Duration;
+
+use jsonwebtoken::Algorithm;
+use serde_json::Value;
+
+use crate::claims::TokenKind;
+use crate::error::Fault;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A secret from the configuration. `Debug` tells nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// The secret itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T: Into<String>> From<T> for SecretText {
+    fn from(text: T) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText(…)")
+    }
+}
+
+/// What a process does when it has not heard of revocations for longer than
+/// [`Settings::revocation_max_staleness`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenStale {
+    /// Refuse tokens (503): a revoked one might be among them.
+    Refuse,
+    /// Go on accepting: what was revoked meanwhile is accepted until its token expires.
+    Serve,
+}
+
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr;)*) => {
+        /// Everything that can be set. The defaults are good for production; only
+        /// [`signing_key`](Settings::signing_key) has none.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        /// use auth_core::Settings;
+        ///
+        /// let settings = Settings {
+        ///     signing_key: Some("a secret of at least thirty-two bytes".into()),
+        ///     access_token_lifetime: Duration::from_secs(30 * 60),
+        ///     ..Settings::default()
+        /// };
+        /// ```
+        #[derive(Clone, Debug)]
+        pub struct Settings {
+            $($(#[doc = $doc])* pub $name: $type,)*
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+
+        impl Settings {
+            /// The names of all settings.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
+
+            /// Sets one setting by its name (in lower case), from a text or a JSON value.
+            ///
+            /// # Errors
+            /// An unknown name, or a value that the setting cannot take. The fault never
+            /// repeats the value.
+            pub fn set(&mut self, name: &str, value: &Value) -> Result<(), Fault> {
+                match name {
+                    $(stringify!($name) => {
+                        self.$name = FromValue::from_value(value)
+                            .map_err(|problem| Fault::new(name, problem))?;
+                    })*
+                    _ => return Err(Fault::new(name, "there is no such setting")),
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+settings! {
+    /// How long an access token lives. Default 5 minutes.
+    access_token_lifetime: Duration = 5 * MINUTE;
+    /// How long a refresh token lives when it is not used; with rotation each use starts
+    /// anew. Default 1 day.
+    refresh_token_lifetime: Duration = DAY;
+    /// How long a sliding token opens routes. Default 5 minutes.
+    sliding_token_lifetime: Duration = 5 * MINUTE;
+    /// How long after login a sliding token can be exchanged for a later one. Default 1 day.
+    sliding_token_refresh_lifetime: Duration = DAY;
+    /// How long the one token of a login without refresh lives. Default 1 day.
+    single_token_lifetime: Duration = DAY;
+    /// How long a login lasts at most, however often it is refreshed. Default 30 days, the most
+    /// that NIST SP 800-63B-4 §2.1.3 recommends, or the longest lifetime of a token where that
+    /// is longer.
+    session_lifetime: Option<Duration> = None;
+    /// How long a cookie session lasts without a request. Default 1 day.
+    session_idle_timeout: Duration = DAY;
+    /// Whether a refresh answers a new refresh token and spends the old one. Default true
+    /// (RFC 9700 §4.14.2; SimpleJWT: false).
+    rotate_refresh_tokens: bool = true;
+    /// Whether a spent refresh token is refused and its use ends the session. Without rotation
+    /// nothing is ever spent, so `true` is then refused. Default: as `rotate_refresh_tokens`.
+    blacklist_after_rotation: Option<bool> = None;
+    /// How long the token before the current one is still answered with the current one: for
+    /// lost answers and several tabs. 0 to 60 seconds, default 10.
+    refresh_grace: Duration = Duration::from_secs(10);
+    /// Whether a login is noted in the directory. Default true (SimpleJWT: false).
+    update_last_login: bool = true;
+    /// The algorithm of `signing_key`. Default HS256.
+    algorithm: Algorithm = Algorithm::HS256;
+    /// The secret (HS256, HS384, HS512) or the private key in PEM (EdDSA). Required, unless the
+    /// authority is given a [`KeyRing`](crate::KeyRing).
+    signing_key: Option<SecretText> = None;
+    /// The public key in PEM, for a service that only verifies, or to check that it belongs to
+    /// `signing_key`. Not for HMAC. Default none.
+    verifying_key: Option<String> = None;
+    /// The audience: written into every token, and required in every token. Default none.
+    audience: Vec<String> = Vec::new();
+    /// The issuer: written into every token, and required in every token. Default none.
+    issuer: Option<String> = None;
+    /// Where the keys of another issuer are fetched from. Default none.
+    jwk_url: Option<String> = None;
+    /// How much later than `exp`, and earlier than `nbf`, a token is still accepted, for clocks
+    /// that disagree. At most 5 minutes, default 0.
+    leeway: Duration = Duration::ZERO;
+    /// The words before the token in the header, the first of them also in the challenge.
+    /// Matched without regard to case (RFC 9110 §11.1). Default `Bearer`.
+    auth_header_types: Vec<String> = vec!["Bearer".into()];
+    /// The header that carries the token. Default `Authorization`.
+    auth_header_name: String = "Authorization".into();
+    /// The realm of the challenge. Default `api`.
+    www_authenticate_realm: String = "api".into();
+    /// The field that identifies a user; must be what the directory identifies by. Default `id`.
+    user_id_field: String = "id".into();
+    /// The claim with the user's id. Default `user_id`.
+    user_id_claim: String = "user_id".into();
+    /// The claim with the kind of user, written for every kind but `user`. Default `user_type`.
+    user_type_claim: String = "user_type".into();
+    /// Whether inactive users are refused at login, at refresh and when they are loaded. Default
+    /// true. (Deactivating a user ends the sessions either way.)
+    check_user_is_active: bool = true;
+    /// The kinds of token that open routes: `access`, `sliding` or both. Default `access`.
+    auth_token_classes: Vec<TokenKind> = vec![TokenKind::Access];
+    /// The claim with the kind of token. Default `token_type`.
+    token_type_claim: String = "token_type".into();
+    /// The claim with the token's own id. Default `jti`.
+    jti_claim: String = "jti".into();
+    /// The claim of a sliding token with the end of its refresh. Default `refresh_exp`.
+    sliding_token_refresh_exp_claim: String = "refresh_exp".into();
+    /// Whether a change of password ends the user's sessions. Default true (SimpleJWT: false).
+    check_revoke_token: bool = true;
+    /// SimpleJWT's claim with a hash of the password. It has no effect here, where a change of
+    /// password is a revocation, so setting it is refused. Default none.
+    revoke_token_claim: Option<String> = None;
+    /// How often a process asks for revocations of other processes. Default 500 ms.
+    revocation_poll_interval: Duration = Duration::from_millis(500);
+    /// How old the last answer may be before tokens are no longer accepted. Default 30 seconds.
+    revocation_max_staleness: Duration = Duration::from_secs(30);
+    /// What happens then: `refuse` (503) or `serve`. Default `refuse`.
+    revocation_when_stale: WhenStale = WhenStale::Refuse;
+    /// How often expired sessions are removed. Default 10 minutes.
+    prune_interval: Duration = 10 * MINUTE;
+    /// How many passwords are hashed at the same time, each with 19 MiB of memory. Default 0:
+    /// one per processor.
+    password_lanes: usize = 0;
+    /// How many logins may wait for a lane before further ones are told to come back. Default 64.
+    password_queue: usize = 64;
+}
+
+impl Settings {
+    /// The defaults with this signing key.
+    pub fn with_signing_key(key: impl Into<SecretText>) -> Self {
+        Self { signing_key: Some(key.into()), ..Self::default() }
+    }
+
+    /// Whether a spent refresh token is refused.
+    pub(crate) fn revoke_on_reuse(&self) -> bool {
+        self.blacklist_after_rotation.unwrap_or(self.rotate_refresh_tokens)
+    }
+
+    /// How long a login lasts at most.
+    pub(crate) fn absolute_lifetime(&self) -> Duration {
+        self.session_lifetime.unwrap_or_else(|| {
+            let longest = [
+                30 * DAY,
+                self.refresh_token_lifetime,
+                self.sliding_token_refresh_lifetime,
+                self.single_token_lifetime,
+                self.session_idle_timeout,
+            ];
+            longest.into_iter().max().unwrap_or_default()
+        })
+    }
+
+    /// The longest life of a token that is accepted without asking the store.
+    pub(crate) fn longest_bearer_lifetime(&self) -> Duration {
+        self.access_token_lifetime.max(self.sliding_token_lifetime).max(self.single_token_lifetime)
+    }
+
+    /// Everything that is wrong, whatever the keys. [`Authority`](crate::Authority) checks the
+    /// keys, and calls this.
+    pub fn check(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        let mut fault = |setting: &str, problem: String| faults.push(Fault::new(setting, problem));
+
+        for (name, lifetime) in [
+            ("access_token_lifetime", self.access_token_lifetime),
+            ("refresh_token_lifetime", self.refresh_token_lifetime),
+            ("sliding_token_lifetime", self.sliding_token_lifetime),
+            ("sliding_token_refresh_lifetime", self.sliding_token_refresh_lifetime),
+            ("single_token_lifetime", self.single_token_lifetime),
+            ("session_lifetime", self.absolute_lifetime()),
+            ("session_idle_timeout", self.session_idle_timeout),
+        ] {
+            if lifetime < Duration::from_secs(1) || lifetime > 3650 * DAY {
+                fault(name, "must be between 1 second and 10 years".into());
+            } else if lifetime.subsec_nanos() != 0 {
+                fault(name, "must be whole seconds: the times in a token are".into());
+            }
+        }
+        if self.access_token_lifetime > self.absolute_lifetime() {
+            let problem = "is longer than session_lifetime, which ends every login";
+            fault("access_token_lifetime", problem.into());
+        }
+        if self.sliding_token_lifetime > self.sliding_token_refresh_lifetime {
+            let problem = "is longer than sliding_token_refresh_lifetime, so nothing would slide";
+            fault("sliding_token_lifetime", problem.into());
+        }
+        if self.refresh_grace > MINUTE {
+            fault("refresh_grace", "must be at most 60 seconds".into());
+        }
+        if self.leeway > 5 * MINUTE {
+            fault("leeway", "must be at most 5 minutes".into());
+        } else if self.leeway.subsec_nanos() != 0 {
+            fault("leeway", "must be whole seconds".into());
+        }
+        if self.blacklist_after_rotation == Some(true) && !self.rotate_refresh_tokens {
+            let problem = "has no effect while rotate_refresh_tokens is false";
+            fault("blacklist_after_rotation", problem.into());
+        }
+        if self.revoke_token_claim.is_some() {
+            let problem = "has no effect: a change of password is a revocation, and no token \
+                           carries a hash of it; remove the setting";
+            fault("revoke_token_claim", problem.into());
+        }
+        if self.jwk_url.is_some() {
+            fault("jwk_url", "keys by URL are not supported by this version".into());
+        }
+        if self.audience.iter().any(String::is_empty) {
+            fault("audience", "must not be empty".into());
+        }
+        if self.issuer.as_deref() == Some("") {
+            fault("issuer", "must not be empty".into());
+        }
+        self.check_names(&mut fault);
+        for (name, interval) in [
+            ("revocation_poll_interval", self.revocation_poll_interval),
+            ("prune_interval", self.prune_interval),
+        ] {
+            if interval < Duration::from_millis(10) {
+                fault(name, "must be at least 10 milliseconds".into());
+            }
+        }
+        if self.revocation_max_staleness < 2 * self.revocation_poll_interval {
+            let problem = "must be at least twice revocation_poll_interval";
+            fault("revocation_max_staleness", problem.into());
+        }
+        if self.password_lanes > 1024 {
+            fault("password_lanes", "must be at most 1024".into());
+        }
+        if self.password_queue == 0 {
+            fault("password_queue", "must be at least 1".into());
+        }
+        faults
+    }
+
+    fn check_names(&self, fault: &mut impl FnMut(&str, String)) {
+        let is_token = |word: &str| {
+            // RFC 9110 §5.6.2
+            !word.is_empty()
+                && word
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+        };
+        if self.auth_header_types.is_empty() || !self.auth_header_types.iter().all(|t| is_token(t))
+        {
+            fault("auth_header_types", "must be one or more words such as Bearer".into());
+        }
+        if !is_token(&self.auth_header_name) {
+            fault("auth_header_name", "must be the name of a header".into());
+        }
+        if self.www_authenticate_realm.contains(['"', '\\', '\r', '\n'])
+            || !self.www_authenticate_realm.is_ascii()
+        {
+            fault("www_authenticate_realm", "must be plain ASCII without quotes".into());
+        }
+        let accepted = [TokenKind::Access, TokenKind::Sliding];
+        if self.auth_token_classes.is_empty()
+            || !self.auth_token_classes.iter().all(|kind| accepted.contains(kind))
+        {
+            fault("auth_token_classes", "must be access, sliding or both".into());
+        }
+
+        // A claim that two things want to be called is a token that one of them misreads.
+        let configurable = [
+            ("user_id_claim", &self.user_id_claim),
+            ("user_type_claim", &self.user_type_claim),
+            ("token_type_claim", &self.token_type_claim),
+            ("jti_claim", &self.jti_claim),
+            ("sliding_token_refresh_exp_claim", &self.sliding_token_refresh_exp_claim),
+        ];
+        for (i, (name, claim)) in configurable.iter().enumerate() {
+            let taken = configurable[..i].iter().any(|(_, other)| other == claim);
+            if claim.is_empty() {
+                fault(name, "must not be empty".into());
+            } else if taken || crate::claims::FIXED_NAMES.contains(&claim.as_str()) {
+                fault(name, format!("the claim `{claim}` already means something else"));
+            }
+        }
+    }
+}
+
+/// Reads a setting from text (the environment) or from a typed value (a file).
+trait FromValue: Sized {
+    fn from_value(value: &Value) -> Result<Self, String>;
+}
+
+impl FromValue for String {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        value.as_str().map(str::to_owned).ok_or_else(|| "must be a text".into())
+    }
+}
+
+impl FromValue for SecretText {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        String::from_value(value).map(Self)
+    }
+}
+
+impl<T: FromValue> FromValue for Option<T> {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Null => Ok(None),
+            Value::String(text) if text.is_empty() => Ok(None),
+            value => T::from_value(value).map(Some),
+        }
+    }
+}
+
+impl<T: FromValue> FromValue for Vec<T> {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Array(values) => values.iter().map(T::from_value).collect(),
+            Value::String(text) => text
+                .split(',')
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .map(|item| T::from_value(&Value::from(item)))
+                .collect(),
+            _ => Err("must be a list, or words separated by commas".into()),
+        }
+    }
+}
+
+impl FromValue for bool {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Bool(value) => Ok(*value),
+            Value::String(text) => match text.to_ascii_lowercase().as_str() {
+                "true" | "yes" | "on" | "1" => Ok(true),
+                "false" | "no" | "off" | "0" => Ok(false),
+                _ => Err("must be true or false".into()),
+            },
+            _ => Err("must be true or false".into()),
+        }
+    }
+}
+
+impl FromValue for usize {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        let number = match value {
+            Value::String(text) => text.trim().parse().ok(),
+            value => value.as_u64(),
+        };
+        number.and_then(|n: u64| n.try_into().ok()).ok_or_else(|| "must be a whole number".into())
+    }
+}
+
+impl FromValue for Duration {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        let duration = match value {
+            Value::String(text) => match text.trim().parse() {
+                Ok(seconds) => Some(Self::from_secs(seconds)),
+                Err(_) => humantime::parse_duration(text.trim()).ok(),
+            },
+            value => value.as_u64().map(Self::from_secs),
+        };
+        duration.ok_or_else(|| "must be a duration such as 90s, 5m, 12h or 30d".into())
+    }
+}
+
+impl FromValue for Algorithm {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        let text = value.as_str().unwrap_or_default();
+        text.parse().map_err(|_| "must be an algorithm of RFC 7518 or RFC 8037, as HS256".into())
+    }
+}
+
+impl FromValue for TokenKind {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        // SimpleJWT names classes here.
+        match value.as_str().unwrap_or_default() {
+            "access" | "AccessToken" => Ok(Self::Access),
+            "sliding" | "SlidingToken" => Ok(Self::Sliding),
+            _ => Err("must be access or sliding".into()),
+        }
+    }
+}
+
+impl FromValue for WhenStale {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        match value.as_str().unwrap_or_default() {
+            "refuse" => Ok(Self::Refuse),
+            "serve" => Ok(Self::Serve),
+            _ => Err("must be refuse or serve".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn names(settings: &Settings) -> Vec<String> {
+        settings.check().into_iter().map(|fault| fault.setting).collect()
+    }
+
+    #[test]
+    fn the_defaults_have_no_fault() {
+        assert_eq!(Settings::default().check(), []);
+    }
+
+    #[test]
+    fn every_setting_can_be_set_by_name_from_text() {
+        let mut settings = Settings::default();
+        for (name, value) in [
+            ("access_token_lifetime", "30m"),
+            ("refresh_token_lifetime", "86400"),
+            ("rotate_refresh_tokens", "False"),
+            ("blacklist_after_rotation", "false"),
+            ("audience", "a, b"),
+            ("algorithm", "EdDSA"),
+            ("auth_token_classes", "access,SlidingToken"),
+            ("revocation_when_stale", "serve"),
+            ("password_lanes", "2"),
+        ] {
+            settings.set(name, &json!(value)).unwrap();
+        }
+        assert_eq!(settings.access_token_lifetime, 30 * MINUTE);
+        assert_eq!(settings.refresh_token_lifetime, DAY);
+        assert_eq!(settings.audience, ["a", "b"]);
+        assert_eq!(settings.algorithm, Algorithm::EdDSA);
+        assert_eq!(settings.auth_token_classes, [TokenKind::Access, TokenKind::Sliding]);
+        assert_eq!(names(&settings), [""; 0]);
+        assert_eq!(settings.set("acess_token_lifetime", &json!("5m")).unwrap_err().setting, "acess_token_lifetime");
+    }
+
+    #[test]
+    fn a_bad_value_is_named_but_not_repeated() {
+        let mut settings = Settings::default();
+        for name in Settings::NAMES {
+            if let Err(fault) = settings.set(name, &json!({"s3cret": true})) {
+                assert_eq!(fault.setting, *name);
+                assert!(!fault.to_string().contains("s3cret"));
+            }
+        }
+    }
+
+    #[test]
+    fn settings_without_effect_or_sense_are_refused_together() {
+        let settings = Settings {
+            rotate_refresh_tokens: false,
+            blacklist_after_rotation: Some(true),
+            revoke_token_claim: Some("hash_password".into()),
+            refresh_grace: Duration::from_secs(61),
+            session_lifetime: Some(Duration::from_secs(1)),
+            refresh_token_lifetime: Duration::ZERO,
+            access_token_lifetime: Duration::from_millis(1500),
+            leeway: 10 * MINUTE,
+            user_id_claim: "exp".into(),
+            jti_claim: "token_type".into(),
+            auth_header_types: vec!["Bea rer".into()],
+            auth_token_classes: vec![TokenKind::Refresh],
+            ..Settings::default()
+        };
+        let names = names(&settings);
+        for expected in [
+            "blacklist_after_rotation",
+            "revoke_token_claim",
+            "refresh_grace",
+            "refresh_token_lifetime",
+            "access_token_lifetime",
+            "leeway",
+            "user_id_claim",
+            "jti_claim",
+            "auth_header_types",
+            "auth_token_classes",
+        ] {
+            assert!(names.iter().any(|name| name == expected), "{expected} in {names:?}");
+        }
+    }
+
+    #[test]
+    fn debug_hides_the_key() {
+        let settings = Settings::with_signing_key("swordfish");
+        assert!(!format!("{settings:?}").contains("swordfish"));
+    }
+}
