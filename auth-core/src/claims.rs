@@ -20,7 +20,17 @@ pub const DEFAULT_USER_TYPE: &str = "user";
 
 /// Claims whose names cannot be configured. Custom claims cannot be called so either.
 pub(crate) const FIXED_NAMES: &[&str] = &[
-    "exp", "iat", "nbf", "iss", "aud", "sid", "gen", "auth_time", "amr", "is_staff", "role",
+    "exp",
+    "iat",
+    "nbf",
+    "iss",
+    "aud",
+    "sid",
+    "gen",
+    "auth_time",
+    "amr",
+    "is_staff",
+    "role",
     "scope",
 ];
 
@@ -185,4 +195,3 @@ impl fmt::Debug for Verified {
 fn from_seconds(time: i64) -> DateTime<Utc> {
     from_millis(time.saturating_mul(1000))
 }
-

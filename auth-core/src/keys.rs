@@ -4,9 +4,10 @@
 //! not be used as an HMAC secret, whatever a header says.
 
 use std::fmt;
+use std::sync::Arc;
 
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey};
 use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey};
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 
@@ -53,12 +54,12 @@ pub struct Key {
 }
 
 enum Verifier {
-    Hmac(hmac::Key),
+    Hmac(Arc<hmac::Key>),
     Public(ParsedPublicKey),
 }
 
 enum Signer {
-    Hmac(hmac::Key),
+    Hmac(Arc<hmac::Key>),
     Ed25519(Box<Ed25519KeyPair>),
 }
 
@@ -84,11 +85,11 @@ impl Key {
         if different.into_iter().filter(|seen| *seen).count() < 5 {
             return Err(KeyError::TooSimple);
         }
-        let key = hmac::Key::new(hash, secret);
+        let key = Arc::new(hmac::Key::new(hash, secret));
         Ok(Self {
             algorithm,
             kid: None,
-            verifier: Verifier::Hmac(key.clone()),
+            verifier: Verifier::Hmac(Arc::clone(&key)),
             signer: Some(Signer::Hmac(key)),
             public: None,
         })

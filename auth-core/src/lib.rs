@@ -3,11 +3,13 @@
 #![warn(missing_docs)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
+mod authority;
 pub mod claims;
 pub mod clock;
 pub mod directory;
 pub mod error;
 pub mod event;
+mod jws;
 pub mod keys;
 pub mod password;
 pub mod permission;
@@ -18,8 +20,6 @@ pub mod session;
 pub mod settings;
 pub mod store;
 pub mod token;
-mod authority;
-mod jws;
 
 pub use authority::{Authority, AuthorityBuilder, Proof};
 pub use claims::{TokenKind, Verified};

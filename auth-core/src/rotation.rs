@@ -207,8 +207,7 @@ mod tests {
 
     #[test]
     fn a_dead_session_takes_nothing_not_even_inside_the_grace() {
-        let revoked =
-            Session { revoked: Some((at(1), RevocationReason::Logout)), ..session(3) };
+        let revoked = Session { revoked: Some((at(1), RevocationReason::Logout)), ..session(3) };
         let refused = Decision::Refused(Refusal::Revoked(RevocationReason::Logout));
         let cookie = Session { carrier: Carrier::Cookie, ..session(3) };
         let over = Session { expires_at: at(5), ..session(3) };

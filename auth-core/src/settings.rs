@@ -486,7 +486,10 @@ mod tests {
         assert_eq!(settings.algorithm, Algorithm::EdDSA);
         assert_eq!(settings.auth_token_classes, [TokenKind::Access, TokenKind::Sliding]);
         assert_eq!(names(&settings), [""; 0]);
-        assert_eq!(settings.set("acess_token_lifetime", &json!("5m")).unwrap_err().setting, "acess_token_lifetime");
+        assert_eq!(
+            settings.set("acess_token_lifetime", &json!("5m")).unwrap_err().setting,
+            "acess_token_lifetime"
+        );
     }
 
     #[test]

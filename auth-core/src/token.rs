@@ -91,7 +91,7 @@ impl CookieSecret {
         let mut bytes = [0; 48];
         bytes[..16].copy_from_slice(session.as_bytes());
         bytes[16..].copy_from_slice(secret);
-        Self(base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes))
+        Self::new(base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes))
     }
 
     /// Reads a cookie's value: `None` when it cannot be one.

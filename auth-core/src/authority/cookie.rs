@@ -112,8 +112,8 @@ impl Authority {
 
     fn verified_cookie(&self, session: &Session, account: &Account) -> Result<Verified, Outage> {
         let custom = self.custom_claims(account);
-        let payload = cookie_payload(&self.0.settings, session, account, &custom)
-            .map_err(Outage::because)?;
+        let payload =
+            cookie_payload(&self.0.settings, session, account, &custom).map_err(Outage::because)?;
         let payload = String::from_utf8(payload).map_err(Outage::because)?;
         Ok(Verified::new(Facts {
             kind: TokenKind::Cookie,

@@ -254,11 +254,7 @@ impl Authority {
         let generation = session.generation;
         let token = self.sign(NewClaims {
             kind: TokenKind::Refresh,
-            token_id: short_hash(&[
-                b"refresh",
-                session.id.as_bytes(),
-                &generation.to_be_bytes(),
-            ]),
+            token_id: short_hash(&[b"refresh", session.id.as_bytes(), &generation.to_be_bytes()]),
             issued_at: session.rotated_at.timestamp(),
             expires_at: self.refresh_expiry(session).timestamp(),
             refresh_expires_at: None,

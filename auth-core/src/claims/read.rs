@@ -142,7 +142,10 @@ struct ClaimsSeed<'s>(&'s Settings);
 impl<'de> DeserializeSeed<'de> for ClaimsSeed<'_> {
     type Value = RawClaims<'de>;
 
-    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: de::Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
@@ -312,4 +315,3 @@ impl<'de> de::Deserialize<'de> for Texts<'de> {
         deserializer.deserialize_any(TextsVisitor)
     }
 }
-

@@ -115,7 +115,10 @@ fn profile<M: SerializeMap>(
     }
     for (name, value) in custom {
         if is_reserved(name, kind, settings) {
-            tracing::error!(claim = name, "a custom claim has the name of a standard one: left out");
+            tracing::error!(
+                claim = name,
+                "a custom claim has the name of a standard one: left out"
+            );
         } else {
             map.serialize_entry(name, value)?;
         }

@@ -48,7 +48,12 @@ impl Tables {
         Some(id)
     }
 
-    fn end_all(&mut self, whose: &Principal, but: Option<SessionId>, stamp: Stamp) -> Vec<SessionId> {
+    fn end_all(
+        &mut self,
+        whose: &Principal,
+        but: Option<SessionId>,
+        stamp: Stamp,
+    ) -> Vec<SessionId> {
         let theirs = self.sessions.values().filter(|s| s.principal == *whose && Some(s.id) != but);
         let ids: Vec<_> = theirs.map(|session| session.id).collect();
         ids.into_iter().filter_map(|id| self.end(id, stamp)).collect()
@@ -136,11 +141,7 @@ impl SessionStore for MemoryStore {
         Ok(sessions)
     }
 
-    async fn revocations(
-        &self,
-        after: i64,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<Revocation>, Outage> {
+    async fn revocations(&self, after: i64, now: DateTime<Utc>) -> Result<Vec<Revocation>, Outage> {
         let tables = self.tables();
         let live = tables.revocations.iter().filter(|r| r.seq > after && r.stamp.until > now);
         Ok(live.cloned().collect())

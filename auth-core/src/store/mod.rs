@@ -7,9 +7,9 @@ use crate::error::Outage;
 use crate::rotation::{Decision, RotationPolicy};
 use crate::session::{Carrier, Principal, RevocationReason, Session, SessionId};
 
-mod memory;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod diesel;
+mod memory;
 
 pub use memory::MemoryStore;
 
@@ -62,8 +62,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The revocations after sequence number `after` that still concern a token at `now`, in
     /// the order of their numbers. Numbers may become visible out of order: callers read an
     /// overlap again.
-    async fn revocations(&self, after: i64, now: DateTime<Utc>)
-    -> Result<Vec<Revocation>, Outage>;
+    async fn revocations(&self, after: i64, now: DateTime<Utc>) -> Result<Vec<Revocation>, Outage>;
 
     /// Removes at most `limit` sessions that are over and at most `limit` revocations that
     /// concern no token any more. Answers how many rows went; fewer than `limit` means that

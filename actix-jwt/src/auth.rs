@@ -1,0 +1,280 @@
+//! [`Auth`]: an authority at work in an actix application.
+
+use std::fmt;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use auth_core::{Account, Authority, ClientInfo, Outage, TokenKind, Verified, VerifyError};
+use serde_json::{Map, Value};
+use tokio::task::JoinHandle;
+use url::Url;
+
+use crate::cookie::{Cookies, SESSION_COOKIE};
+use crate::credential::{Credential, Places, header_name};
+use crate::problem::{Cause, Challenges, Problem, Shown};
+
+/// An [`Authority`] at work in an actix application: it knows where credentials ride, mounts the
+/// ready-made routes, and keeps up with the revocations of other processes.
+///
+/// Made once with [`Auth::start`] and cloned into every worker. As a handler's argument it gives
+/// access to the authority.
+#[derive(Clone)]
+pub struct Auth(Arc<Inner>);
+
+pub(crate) type LoginResponse = Arc<dyn Fn(&Account, &mut Map<String, Value>) + Send + Sync>;
+
+pub(crate) struct Inner {
+    pub(crate) authority: Authority,
+    pub(crate) places: Places,
+    pub(crate) cookies: Cookies,
+    pub(crate) trusted_origins: Vec<String>,
+    pub(crate) challenges: Arc<Challenges>,
+    pub(crate) login_response: Option<LoginResponse>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Why an [`Auth`] did not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The store did not answer.
+    Outage(Outage),
+    /// [`AuthBuilder::public_url`] is not the URL of a site.
+    PublicUrl,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Outage(outage) => write!(f, "the session store: {outage}"),
+            Self::PublicUrl => f.write_str("the public URL must be like https://www.example.com"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Sets up an [`Auth`].
+#[must_use]
+pub struct AuthBuilder {
+    authority: Authority,
+    credentials: Vec<Credential>,
+    insecure_cookies: bool,
+    public_urls: Vec<String>,
+    login_response: Option<LoginResponse>,
+}
+
+impl AuthBuilder {
+    /// The places where a credential may be, in the order in which they are looked at. Default:
+    /// the session cookie, then `Authorization: Bearer`.
+    pub fn credentials(mut self, order: impl Into<Vec<Credential>>) -> Self {
+        self.credentials = order.into();
+        self
+    }
+
+    /// Sends cookies over plain HTTP too: for development, never for production (ASVS 3.3.1).
+    pub fn insecure_cookies(mut self, insecure: bool) -> Self {
+        self.insecure_cookies = insecure;
+        self
+    }
+
+    /// An address where browsers find this site, such as `https://www.example.com`, when a proxy
+    /// changes the `Host` header or another site of yours may send requests with cookies.
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.public_urls.push(url.into());
+        self
+    }
+
+    /// Adds members to the answer of a login for a token pair.
+    ///
+    /// ```
+    /// # fn example(authority: auth_core::Authority) {
+    /// let auth = actix_jwt::Auth::builder(authority).login_response(|account, body| {
+    ///     body.insert("username".into(), account.username.as_str().into());
+    /// });
+    /// # }
+    /// ```
+    pub fn login_response(
+        mut self,
+        add: impl Fn(&Account, &mut Map<String, Value>) + Send + Sync + 'static,
+    ) -> Self {
+        self.login_response = Some(Arc::new(add));
+        self
+    }
+
+    /// Reads the revocations once, and starts to follow them and to remove what is expired, on
+    /// the runtime that it is called on. Both stop when the last clone is dropped.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(self) -> Result<Auth, StartError> {
+        let origin = |url: String| {
+            let origin = Url::parse(&url).ok()?.origin();
+            origin.is_tuple().then(|| origin.ascii_serialization())
+        };
+        let trusted_origins: Option<Vec<_>> = self.public_urls.into_iter().map(origin).collect();
+        let trusted_origins = trusted_origins.ok_or(StartError::PublicUrl)?;
+        self.authority.sync().await.map_err(StartError::Outage)?;
+
+        let settings = self.authority.settings();
+        let scheme = settings.auth_header_types.first().map_or("Bearer", String::as_str);
+        Ok(Auth(Arc::new(Inner {
+            places: Places {
+                order: self.credentials,
+                bearer_header: header_name(&settings.auth_header_name),
+                bearer_words: settings.auth_header_types.clone(),
+                session_cookie: SESSION_COOKIE,
+            },
+            cookies: Cookies { secure: !self.insecure_cookies },
+            trusted_origins,
+            challenges: Arc::new(Challenges::new(scheme, &settings.www_authenticate_realm)),
+            login_response: self.login_response,
+            tasks: [
+                tokio::spawn(follow(self.authority.clone())),
+                tokio::spawn(prune(self.authority.clone())),
+            ],
+            authority: self.authority,
+        })))
+    }
+}
+
+impl fmt::Debug for AuthBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthBuilder").finish_non_exhaustive()
+    }
+}
+
+/// Asks for revocations for as long as the process lives. One line when the store goes away, one
+/// when it is back.
+async fn follow(authority: Authority) {
+    let mut away = false;
+    loop {
+        tokio::time::sleep(authority.settings().revocation_poll_interval).await;
+        match authority.sync().await {
+            Ok(()) if away => {
+                tracing::info!("the revocations of other processes are heard again");
+                away = false;
+            }
+            Err(outage) if !away => {
+                tracing::error!(%outage, "the revocations of other processes are not heard");
+                away = true;
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+}
+
+async fn prune(authority: Authority) {
+    /// Not with the first requests, and not all nodes of a deployment at once with the others.
+    const FIRST: Duration = Duration::from_secs(30);
+    tokio::time::sleep(FIRST.min(authority.settings().prune_interval)).await;
+    loop {
+        match authority.prune().await {
+            Ok(0) => {}
+            Ok(rows) => tracing::info!(rows, "expired sessions were removed"),
+            Err(outage) => tracing::warn!(%outage, "expired sessions could not be removed"),
+        }
+        tokio::time::sleep(authority.settings().prune_interval).await;
+    }
+}
+
+impl Auth {
+    /// An `Auth` with the defaults.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn start(authority: Authority) -> Result<Self, StartError> {
+        Self::builder(authority).start().await
+    }
+
+    /// Sets one up.
+    pub fn builder(authority: Authority) -> AuthBuilder {
+        AuthBuilder {
+            authority,
+            credentials: vec![Credential::session_cookie(), Credential::bearer()],
+            insecure_cookies: false,
+            public_urls: Vec::new(),
+            login_response: None,
+        }
+    }
+
+    /// The authority.
+    pub fn authority(&self) -> &Authority {
+        &self.0.authority
+    }
+
+    /// The user of a verified credential, from the directory: one query.
+    ///
+    /// # Errors
+    /// 401 for a user who is deleted or inactive, 503 for an outage.
+    pub async fn load_account(&self, verified: &Verified) -> Result<Account, Problem> {
+        let account = self.authority().load_account(verified).await;
+        account.map_err(|error| self.refused(error, self.shown(verified.kind())))
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// A problem with this application's challenge.
+    pub(crate) fn problem(&self, cause: impl Into<Cause>) -> Problem {
+        Problem::new(cause.into(), &self.0.challenges)
+    }
+
+    /// A credential on a protected route was refused.
+    pub(crate) fn refused(&self, error: VerifyError, shown: Shown) -> Problem {
+        self.problem(Cause::credential(error, shown))
+    }
+
+    pub(crate) fn shown(&self, kind: TokenKind) -> Shown {
+        match kind {
+            TokenKind::Cookie => Shown::Cookie,
+            TokenKind::Single => Shown::Single,
+            TokenKind::Access | TokenKind::Refresh | TokenKind::Sliding => {
+                Shown::Bearer(self.authority().settings().auth_token_classes.clone())
+            }
+        }
+    }
+
+    /// Puts the clone into the application, where the extractors find it.
+    pub(crate) fn of(request: &HttpRequest) -> Result<&Self, Problem> {
+        request.app_data::<Self>().ok_or_else(Problem::not_mounted)
+    }
+
+    /// Where the request came from. Behind a proxy that is the proxy: forwarded headers are
+    /// what the client says, and are not believed.
+    pub(crate) fn client(request: &HttpRequest) -> ClientInfo {
+        let ip = request.peer_addr().map(|peer| peer.ip().to_string());
+        let agent = request.headers().get(actix_web::http::header::USER_AGENT);
+        let agent = agent.map(|agent| String::from_utf8_lossy(agent.as_bytes()));
+        ClientInfo::new(ip.as_deref(), agent.as_deref())
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth").finish_non_exhaustive()
+    }
+}
+
+impl FromRequest for Auth {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of(request).cloned())
+    }
+}

@@ -1,0 +1,262 @@
+//! Who is it? Extractors for handlers.
+//!
+//! A request is verified once, however many extractors and middlewares ask, and an extractor
+//! verifies by itself: a forgotten middleware never means an open route.
+
+use std::future::{Ready, ready};
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use auth_core::permission::{Access, IsAuthenticated};
+use auth_core::{Account, Permission, TokenKind, Verified, VerifyError};
+use futures_util::future::{Either, FutureExt, LocalBoxFuture, Map};
+use serde::de::DeserializeOwned;
+
+use crate::auth::Auth;
+use crate::credential::Found;
+use crate::csrf;
+use crate::problem::{Cause, Problem, Shown};
+
+/// Who sent a request: `None` for nobody.
+pub(crate) type Identity = Result<Option<Verified>, Problem>;
+
+/// The way to an [`Identity`]: at once, unless a session cookie has to be looked up.
+pub(crate) type Identification = Either<Ready<Identity>, LocalBoxFuture<'static, Identity>>;
+
+/// What the request's extensions keep for those who ask later.
+struct Known {
+    auth: Auth,
+    verified: Verified,
+}
+
+/// Verifies the request, or remembers that it was verified.
+pub(crate) fn identify(request: &HttpRequest) -> Identification {
+    let auth = match Auth::of(request) {
+        Ok(auth) => auth,
+        Err(problem) => return Either::Left(ready(Err(problem))),
+    };
+    if let Some(known) = request.extensions().get::<Known>()
+        && known.auth.is(auth)
+    {
+        return Either::Left(ready(Ok(Some(known.verified.clone()))));
+    }
+    let cookie = match check_now(request, auth) {
+        Now::Done(identity) => {
+            return Either::Left(ready(
+                identity
+                    .map(|verified| verified.inspect(|verified| remember(request, auth, verified))),
+            ));
+        }
+        Now::AskStore(cookie) => cookie.to_owned(),
+    };
+    let (request, auth) = (request.clone(), auth.clone());
+    Either::Right(
+        async move {
+            let verified = auth.authority().authenticate_cookie(&cookie).await;
+            let verified = verified.map_err(|error| auth.refused(error, Shown::Cookie))?;
+            check_csrf(&request, &auth, &cookie)?;
+            remember(&request, &auth, &verified);
+            Ok(Some(verified))
+        }
+        .boxed_local(),
+    )
+}
+
+enum Now<'r> {
+    Done(Identity),
+    /// A session cookie that this process does not know.
+    AskStore(&'r str),
+}
+
+fn check_now<'r>(request: &'r HttpRequest, auth: &Auth) -> Now<'r> {
+    let authority = auth.authority();
+    let (kind, verified) = match auth.inner().places.find(request) {
+        Err(cause) => return Now::Done(Err(auth.problem(cause))),
+        Ok(None) => return Now::Done(Ok(None)),
+        Ok(Some(Found::Bearer(token))) => {
+            (TokenKind::Access, authority.authenticate(token))
+        }
+        Ok(Some(Found::Single(token))) => {
+            (TokenKind::Single, authority.authenticate_single(token))
+        }
+        Ok(Some(Found::Cookie(value))) => {
+            match authority.authenticate_cookie_from_memory(value) {
+                None => return Now::AskStore(value),
+                Some(verified) => {
+                    if verified.is_ok()
+                        && let Err(problem) = check_csrf(request, auth, value)
+                    {
+                        return Now::Done(Err(problem));
+                    }
+                    (TokenKind::Cookie, verified)
+                }
+            }
+        }
+    };
+    let refused = |error: VerifyError| auth.refused(error, auth.shown(kind));
+    Now::Done(verified.map(Some).map_err(refused))
+}
+
+fn check_csrf(request: &HttpRequest, auth: &Auth, cookie: &str) -> Result<(), Problem> {
+    csrf::check_session(request, cookie, &auth.inner().trusted_origins)
+        .map_err(|fault| auth.problem(Cause::Csrf(fault)))
+}
+
+pub(crate) fn remember(request: &HttpRequest, auth: &Auth, verified: &Verified) {
+    let known = Known { auth: auth.clone(), verified: verified.clone() };
+    request.extensions_mut().insert(known);
+}
+
+/// Applies a permission. Without it: 401 where nobody is known, 403 where somebody is.
+pub(crate) fn permit(
+    request: &HttpRequest,
+    permission: &impl Permission,
+    identity: Option<&Verified>,
+) -> Result<(), Problem> {
+    let auth = Auth::of(request)?;
+    let now = auth.authority().clock().now();
+    let read_only = csrf::is_safe(request.method());
+    if permission.allows(&Access { identity, read_only, now }) {
+        return Ok(());
+    }
+    Err(auth.problem(match identity {
+        None => Cause::NoCredentials,
+        Some(_) => Cause::Forbidden,
+    }))
+}
+
+/// The user who sent the request, allowed by `P`. No database access.
+///
+/// Without credentials 401, with a bad credential 401, without the permission 403, in an outage
+/// 503.
+///
+/// ```
+/// use actix_jwt::AuthUser;
+/// use actix_jwt::permission::IsStaff;
+///
+/// async fn close(user: AuthUser<IsStaff>) -> String {
+///     format!("closed by {}", user.user_id())
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct AuthUser<P = IsAuthenticated>(Verified, PhantomData<fn() -> P>);
+
+impl<P> Deref for AuthUser<P> {
+    type Target = Verified;
+
+    fn deref(&self) -> &Verified {
+        &self.0
+    }
+}
+
+impl<P> From<AuthUser<P>> for Verified {
+    fn from(user: AuthUser<P>) -> Self {
+        user.0
+    }
+}
+
+type Then<T> = Either<Ready<Result<T, Problem>>, LocalBoxFuture<'static, Result<T, Problem>>>;
+
+/// Goes on from an identification without a box where there is nothing to wait for.
+fn then<T: 'static>(
+    request: &HttpRequest,
+    next: impl FnOnce(&HttpRequest, Option<Verified>) -> Result<T, Problem> + 'static,
+) -> Then<T> {
+    match identify(request) {
+        Either::Left(done) => {
+            Either::Left(ready(done.into_inner().and_then(|identity| next(request, identity))))
+        }
+        Either::Right(pending) => {
+            let request = request.clone();
+            Either::Right(async move { next(&request, pending.await?) }.boxed_local())
+        }
+    }
+}
+
+fn somebody(request: &HttpRequest, identity: Option<Verified>) -> Result<Verified, Problem> {
+    match identity {
+        Some(verified) => Ok(verified),
+        None => Err(Auth::of(request)?.problem(Cause::NoCredentials)),
+    }
+}
+
+impl<P: Permission + Default> FromRequest for AuthUser<P> {
+    type Error = Problem;
+    type Future = Then<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        then(request, |request, identity| {
+            let verified = somebody(request, identity)?;
+            permit(request, &P::default(), Some(&verified))?;
+            Ok(Self(verified, PhantomData))
+        })
+    }
+}
+
+/// The user who sent the request, or nobody. A credential that is present and bad is an error,
+/// which `Option<AuthUser>` would swallow.
+#[derive(Clone, Debug)]
+pub struct MaybeAuthUser(pub Option<Verified>);
+
+impl Deref for MaybeAuthUser {
+    type Target = Option<Verified>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl FromRequest for MaybeAuthUser {
+    type Error = Problem;
+    type Future = Map<Identification, fn(Identity) -> Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        identify(request).map(|identity| identity.map(Self))
+    }
+}
+
+/// The claims of the credential as the application's own type. No database access.
+///
+/// A token without them is refused as invalid.
+#[derive(Clone, Debug)]
+pub struct Claims<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Claims<T> {
+    type Error = Problem;
+    type Future = Then<Self>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        then(request, |request, identity| {
+            let verified = somebody(request, identity)?;
+            let auth = Auth::of(request)?;
+            verified.claims().map(Self).map_err(|_| {
+                let error = VerifyError::Invalid("the application's claims are missing");
+                auth.refused(error, auth.shown(verified.kind()))
+            })
+        })
+    }
+}
+
+/// The user as the directory has them now: one query. `T` is [`Account`], or a type of the
+/// application's that is made from one.
+///
+/// A user who was deleted or is inactive is 401, an outage 503.
+#[derive(Clone, Debug)]
+pub struct CurrentUser<T = Account>(pub T);
+
+impl<T: From<Account> + 'static> FromRequest for CurrentUser<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        async move {
+            let verified = somebody(&request, identify(&request).await?)?;
+            let account = Auth::of(&request)?.load_account(&verified).await?;
+            Ok(Self(account.into()))
+        }
+        .boxed_local()
+    }
+}

@@ -1,0 +1,100 @@
+//! The ready-made routes.
+//!
+//! They are resources with whole paths, not scopes, so that an application can put routes of its
+//! own under the same prefix. Every path answers with and without a trailing slash.
+
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route};
+
+use crate::auth::Auth;
+use crate::problem::Problem;
+
+mod body;
+mod keys;
+mod session;
+mod single;
+mod token;
+
+impl Auth {
+    /// Mounts everything under `prefix`: the token routes at `{prefix}/token/` and the session
+    /// routes at `{prefix}/v1/users/`. For [`App::configure`](actix_web::App::configure).
+    ///
+    /// Configure it before scopes of your own with the same prefix: actix gives a request to the
+    /// first that matches.
+    pub fn mount(&self, prefix: &str) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
+        let prefix = prefix.trim_end_matches('/');
+        let tokens = self.token_routes(&format!("{prefix}/token"));
+        let sessions = self.session_routes(&format!("{prefix}/v1/users"));
+        |config| {
+            tokens(config);
+            sessions(config);
+        }
+    }
+
+    /// The routes of SimpleJWT under `path`: `POST` to `/` (username and password for a token
+    /// pair), `/refresh/`, `/verify/`, `/blacklist/`, `/sliding/` and `/sliding/refresh/`.
+    pub fn token_routes(&self, path: &str) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
+        self.routes(path, token::ROUTES)
+    }
+
+    /// Session login with cookies under `path`: `POST /login`, `/logout` and `/logout/all`,
+    /// `GET /csrf`, `GET /sessions`, `DELETE /sessions/{id}`.
+    pub fn session_routes(&self, path: &str) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
+        self.routes(path, session::ROUTES)
+    }
+
+    /// Login for one token without refresh: `POST {path}`, and `GET {path}/info`, which tells
+    /// whose it is. The token rides in a header of its own
+    /// ([`Credential::header`](crate::Credential::header)).
+    pub fn single_token_routes(
+        &self,
+        path: &str,
+    ) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
+        self.routes(path, single::ROUTES)
+    }
+
+    /// The public keys at `/.well-known/jwks.json` (RFC 7517 §5), for services that verify our
+    /// tokens themselves.
+    pub fn jwks_route(&self) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
+        self.routes("/.well-known", keys::ROUTES)
+    }
+
+    fn routes(
+        &self,
+        path: &str,
+        routes: Routes,
+    ) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
+        let auth = self.clone();
+        let path = path.trim_end_matches('/').to_owned();
+        move |config| {
+            config.app_data(auth);
+            for (suffix, methods) in routes {
+                config.service(resource(&format!("{path}{suffix}"), methods));
+            }
+        }
+    }
+}
+
+/// Paths below where they are mounted, each with its methods.
+type Routes = &'static [(&'static str, &'static Methods)];
+
+/// The methods of one path.
+struct Methods {
+    /// For the `Allow` header.
+    allow: &'static str,
+    routes: fn() -> Vec<Route>,
+}
+
+fn resource(path: &str, methods: &'static Methods) -> Resource {
+    let path = path.trim_end_matches('/');
+    let mut resource = web::resource([path.to_owned(), format!("{path}/")]);
+    for route in (methods.routes)() {
+        resource = resource.route(route);
+    }
+    resource.default_service(web::to(move |request: HttpRequest| async move {
+        Err::<HttpResponse, _>(Problem::method_not_allowed(
+            request.method().as_str(),
+            methods.allow,
+        ))
+    }))
+}

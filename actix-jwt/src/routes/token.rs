@@ -1,0 +1,117 @@
+//! The routes of SimpleJWT.
+
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use auth_core::{ClientInfo, Proof};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::body::Json;
+use super::{Methods, Routes};
+use crate::auth::Auth;
+use crate::problem::{Cause, Problem};
+
+pub(super) const ROUTES: Routes = &[
+    ("/", &Methods { allow: "POST", routes: || vec![web::post().to(obtain)] }),
+    ("/refresh/", &Methods { allow: "POST", routes: || vec![web::post().to(refresh)] }),
+    ("/verify/", &Methods { allow: "POST", routes: || vec![web::post().to(verify)] }),
+    ("/blacklist/", &Methods { allow: "POST", routes: || vec![web::post().to(blacklist)] }),
+    ("/sliding/", &Methods { allow: "POST", routes: || vec![web::post().to(obtain_sliding)] }),
+    (
+        "/sliding/refresh/",
+        &Methods { allow: "POST", routes: || vec![web::post().to(refresh_sliding)] },
+    ),
+];
+
+#[derive(Serialize)]
+struct Pair<'a> {
+    refresh: &'a str,
+    access: &'a str,
+    #[serde(flatten)]
+    more: Map<String, Value>,
+}
+
+async fn obtain(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpResponse, Problem> {
+    let (proof, client) = prove(&auth, &request, body).await?;
+    let login = auth.authority().start_pair(proof, &client).await;
+    let login = login.map_err(|error| auth.problem(error))?;
+    let mut more = Map::new();
+    if let Some(add) = &auth.inner().login_response {
+        add(&login.account, &mut more);
+    }
+    let (refresh, access) = (login.granted.refresh.expose(), login.granted.access.expose());
+    Ok(tokens(Pair { refresh, access, more }))
+}
+
+async fn refresh(auth: Auth, body: Json) -> Result<HttpResponse, Problem> {
+    #[derive(Serialize)]
+    struct Refreshed<'a> {
+        access: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        refresh: Option<&'a str>,
+    }
+
+    let [token] = body.fields(["refresh"])?;
+    let refreshed = auth.authority().refresh(&token).await;
+    let refreshed = refreshed.map_err(|error| auth.problem(error))?;
+    Ok(tokens(Refreshed {
+        access: refreshed.access.expose(),
+        refresh: refreshed.refresh.as_ref().map(|token| token.expose()),
+    }))
+}
+
+async fn verify(auth: Auth, body: Json) -> Result<HttpResponse, Problem> {
+    let [token] = body.fields(["token"])?;
+    let verified = auth.authority().verify(&token).await;
+    verified.map_err(|error| auth.problem(Cause::token(error)))?;
+    Ok(tokens(Map::new()))
+}
+
+async fn blacklist(auth: Auth, body: Json) -> Result<HttpResponse, Problem> {
+    let [token] = body.fields(["refresh"])?;
+    let ended = auth.authority().blacklist(&token).await;
+    ended.map_err(|error| auth.problem(Cause::token(error)))?;
+    Ok(tokens(Map::new()))
+}
+
+#[derive(Serialize)]
+struct Sliding<'a> {
+    token: &'a str,
+}
+
+async fn obtain_sliding(
+    auth: Auth,
+    request: HttpRequest,
+    body: Json,
+) -> Result<HttpResponse, Problem> {
+    let (proof, client) = prove(&auth, &request, body).await?;
+    let login = auth.authority().start_sliding(proof, &client).await;
+    let login = login.map_err(|error| auth.problem(error))?;
+    Ok(tokens(Sliding { token: login.granted.expose() }))
+}
+
+async fn refresh_sliding(auth: Auth, body: Json) -> Result<HttpResponse, Problem> {
+    let [token] = body.fields(["token"])?;
+    let token = auth.authority().refresh_sliding(&token).await;
+    let token = token.map_err(|error| auth.problem(error))?;
+    Ok(tokens(Sliding { token: token.expose() }))
+}
+
+async fn prove(
+    auth: &Auth,
+    request: &HttpRequest,
+    body: Json,
+) -> Result<(Proof, ClientInfo), Problem> {
+    let [username, password] = body.fields(["username", "password"])?;
+    let client = Auth::client(request);
+    let kind = auth_core::claims::DEFAULT_USER_TYPE;
+    let proof = auth.authority().prove_password(kind, &username, &password, &client).await;
+    Ok((proof.map_err(|error| auth.problem(error))?, client))
+}
+
+/// Tokens are not for caches (RFC 6749 §5.1, ASVS 14.3.2).
+pub(super) fn tokens(body: impl Serialize) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .json(body)
+}

@@ -1,0 +1,2 @@
+DROP TABLE auth_revocations;
+DROP TABLE auth_sessions;

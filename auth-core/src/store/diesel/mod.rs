@@ -1,0 +1,276 @@
+//! Sessions in SQLite and PostgreSQL, over Diesel.
+//!
+//! A handle ([`SqliteDb`], [`PgDb`]) runs Diesel closures away from the async workers, bounded
+//! in number and in time. A store ([`SqliteStore`], [`PgStore`]) keeps sessions over a handle;
+//! the application can keep its own tables over the same one.
+//!
+//! ```no_run
+//! # #[cfg(feature = "sqlite")]
+//! # async fn example() -> Result<(), auth_core::Outage> {
+//! use auth_core::store::diesel::{SqliteDb, SqliteOptions, SqliteStore};
+//!
+//! let db = SqliteDb::open("app.sqlite3", SqliteOptions::default())?;
+//! let store = SqliteStore::new(db.clone());
+//! store.migrate().await?;
+//! // db.migrate(MIGRATIONS_OF_THE_APPLICATION).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! The tables are described in the migrations (`migrations/sqlite`, `migrations/postgres`).
+//! Times are kept in whole milliseconds, as [`Clock`](crate::Clock) tells them.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+
+use self::statements::Statements;
+use super::{Over, Revocation, Revoke, Rotation, SessionStore, Stamp};
+use crate::error::Outage;
+use crate::rotation::RotationPolicy;
+use crate::session::{Principal, Session, SessionId};
+
+mod lane;
+mod migrate;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod row;
+mod schema;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod statements;
+#[cfg(feature = "postgres")]
+mod url;
+#[cfg(feature = "sqlite")]
+mod writer;
+
+#[cfg(feature = "postgres")]
+pub use postgres::{PgDb, PgOptions};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteDb, SqliteOptions};
+#[cfg(feature = "postgres")]
+pub use url::UrlError;
+
+/// Sessions in an SQLite file.
+#[cfg(feature = "sqlite")]
+pub type SqliteStore = DieselStore<SqliteDb>;
+
+/// Sessions in a PostgreSQL database.
+#[cfg(feature = "postgres")]
+pub type PgStore = DieselStore<PgDb>;
+
+/// Looking for what is over reads the whole table now and then.
+const SWEEP_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Rows per `DELETE`: what else is written has to wait for it.
+const DELETE_ROWS: usize = 100;
+
+/// Sessions over a database handle; see [`SqliteStore`] and [`PgStore`]. Clones share it.
+#[derive(Clone, Debug)]
+pub struct DieselStore<D> {
+    db: D,
+    /// Where the next [`SessionStore::prune`] goes on.
+    swept_to: Arc<Mutex<Option<SessionId>>>,
+}
+
+impl<D: Database> DieselStore<D> {
+    /// A store over `db`.
+    pub fn new(db: D) -> Self {
+        Self { db, swept_to: Arc::default() }
+    }
+
+    /// Creates the tables, or brings them up to date, and answers the names of the migrations
+    /// applied. Processes that start at once do it one after the other.
+    ///
+    /// # Errors
+    /// When the database is away, a migration fails, or another process has been migrating for
+    /// a minute.
+    pub async fn migrate(&self) -> Result<Vec<String>, Outage> {
+        self.db.apply(D::MIGRATIONS).await
+    }
+
+    /// The names of the migrations that have not been applied; for a readiness probe.
+    ///
+    /// # Errors
+    /// When the database is away.
+    pub async fn pending(&self) -> Result<Vec<String>, Outage> {
+        self.db.missing(D::MIGRATIONS).await
+    }
+
+    /// Deletes up to `limit` sessions that are over, from where the last call left off.
+    async fn prune_sessions(&self, over: Over, limit: usize) -> Result<usize, Outage> {
+        let swept_to = || self.swept_to.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut removed = 0;
+        loop {
+            let after = *swept_to();
+            let wanted = (limit - removed) as i64;
+            let look = move |conn: &mut D::Connection| conn.over_sessions(&over, after, wanted);
+            let found = self.db.read_slowly(SWEEP_DEADLINE, look).await?;
+            for ids in found.chunks(DELETE_ROWS) {
+                let ids = ids.to_vec();
+                removed += self.db.write(move |conn| conn.delete_sessions(&over, &ids)).await?;
+            }
+            let reached_the_end = (found.len() as i64) < wanted;
+            *swept_to() = found.last().copied().filter(|_| !reached_the_end);
+            if removed >= limit || (reached_the_end && after.is_none()) {
+                return Ok(removed);
+            }
+        }
+    }
+
+    async fn prune_revocations(&self, over: Over, limit: usize) -> Result<usize, Outage> {
+        let look = move |conn: &mut D::Connection| conn.over_revocations(&over, limit as i64);
+        let found = self.db.read_slowly(SWEEP_DEADLINE, look).await?;
+        let mut removed = 0;
+        for seqs in found.chunks(DELETE_ROWS) {
+            let seqs = seqs.to_vec();
+            removed += self.db.write(move |conn| conn.delete_revocations(&seqs)).await?;
+        }
+        Ok(removed)
+    }
+}
+
+#[async_trait]
+impl<D: Database> SessionStore for DieselStore<D> {
+    async fn create(&self, session: &Session) -> Result<(), Outage> {
+        let session = session.clone();
+        self.db.write(move |conn| conn.insert(&session)).await
+    }
+
+    async fn find(&self, id: SessionId) -> Result<Option<Session>, Outage> {
+        self.db.read(move |conn| conn.find(id)).await
+    }
+
+    async fn touch(&self, id: SessionId, seen_at: DateTime<Utc>) -> Result<(), Outage> {
+        self.db.write(move |conn| conn.touch(id, seen_at)).await
+    }
+
+    async fn rotate(
+        &self,
+        id: SessionId,
+        presented: u64,
+        now: DateTime<Utc>,
+        policy: &RotationPolicy,
+    ) -> Result<Option<Rotation>, Outage> {
+        let policy = policy.clone();
+        self.db.write(move |conn| statements::rotate(conn, id, presented, now, &policy)).await
+    }
+
+    async fn revoke(&self, revoke: &Revoke, stamp: Stamp) -> Result<Vec<SessionId>, Outage> {
+        let revoke = revoke.clone();
+        self.db.write(move |conn| statements::revoke(conn, &revoke, stamp)).await
+    }
+
+    async fn sessions_of(
+        &self,
+        principal: &Principal,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Session>, Outage> {
+        let principal = principal.clone();
+        self.db.read(move |conn| conn.sessions_of(&principal, now)).await
+    }
+
+    async fn revocations(&self, after: i64, now: DateTime<Utc>) -> Result<Vec<Revocation>, Outage> {
+        self.db.read(move |conn| conn.revocations(after, now)).await
+    }
+
+    async fn prune(&self, over: &Over, limit: u32) -> Result<u64, Outage> {
+        let limit = limit as usize;
+        let sessions = self.prune_sessions(*over, limit).await?;
+        let revocations = self.prune_revocations(*over, limit).await?;
+        Ok((sessions + revocations) as u64)
+    }
+}
+
+use database::Database;
+
+/// Public because [`DieselStore`] names it, private because the two handles are all there is.
+mod database {
+    use super::*;
+
+    pub trait Database: Clone + Send + Sync + 'static {
+        type Connection: Statements;
+
+        const MIGRATIONS: EmbeddedMigrations;
+
+        fn read<T, F>(&self, work: F) -> impl Future<Output = Result<T, Outage>> + Send
+        where
+            T: Send + 'static,
+            F: FnOnce(&mut Self::Connection) -> QueryResult<T> + Send + 'static;
+
+        fn read_slowly<T, F>(
+            &self,
+            deadline: Duration,
+            work: F,
+        ) -> impl Future<Output = Result<T, Outage>> + Send
+        where
+            T: Send + 'static,
+            F: FnOnce(&mut Self::Connection) -> QueryResult<T> + Send + 'static;
+
+        fn write<T, F>(&self, work: F) -> impl Future<Output = Result<T, Outage>> + Send
+        where
+            T: Send + 'static,
+            F: FnOnce(&mut Self::Connection) -> QueryResult<T> + Send + 'static;
+
+        fn apply(
+            &self,
+            migrations: EmbeddedMigrations,
+        ) -> impl Future<Output = Result<Vec<String>, Outage>> + Send;
+
+        fn missing(
+            &self,
+            migrations: EmbeddedMigrations,
+        ) -> impl Future<Output = Result<Vec<String>, Outage>> + Send;
+    }
+}
+
+macro_rules! database {
+    ($handle:ty, $connection:ty, $migrations:literal, $read:ident, $within:ident, $write:ident) => {
+        impl Database for $handle {
+            type Connection = $connection;
+
+            const MIGRATIONS: EmbeddedMigrations = embed_migrations!($migrations);
+
+            async fn read<T, F>(&self, work: F) -> Result<T, Outage>
+            where
+                T: Send + 'static,
+                F: FnOnce(&mut $connection) -> QueryResult<T> + Send + 'static,
+            {
+                <$handle>::$read(self, work).await
+            }
+
+            async fn read_slowly<T, F>(&self, deadline: Duration, work: F) -> Result<T, Outage>
+            where
+                T: Send + 'static,
+                F: FnOnce(&mut $connection) -> QueryResult<T> + Send + 'static,
+            {
+                <$handle>::$within(self, deadline, work).await
+            }
+
+            async fn write<T, F>(&self, work: F) -> Result<T, Outage>
+            where
+                T: Send + 'static,
+                F: FnOnce(&mut $connection) -> QueryResult<T> + Send + 'static,
+            {
+                <$handle>::$write(self, work).await
+            }
+
+            async fn apply(&self, migrations: EmbeddedMigrations) -> Result<Vec<String>, Outage> {
+                self.migrate(migrations).await
+            }
+
+            async fn missing(&self, migrations: EmbeddedMigrations) -> Result<Vec<String>, Outage> {
+                self.pending(migrations).await
+            }
+        }
+    };
+}
+
+#[cfg(feature = "sqlite")]
+database!(SqliteDb, diesel::SqliteConnection, "migrations/sqlite", read, read_within, write);
+#[cfg(feature = "postgres")]
+database!(PgDb, diesel::PgConnection, "migrations/postgres", run, run_within, run);

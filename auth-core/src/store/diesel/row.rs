@@ -1,0 +1,187 @@
+//! Rows, and what they mean.
+
+use diesel::prelude::*;
+use diesel::result::Error::DeserializationError;
+
+use super::schema::{auth_revocations, auth_sessions};
+use crate::clock::from_millis;
+use crate::session::{
+    Carrier, ClientInfo, Method, Principal, RevocationReason, SecretHash, Session, SessionId,
+};
+use crate::store::{Revocation, Stamp, Target};
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = auth_sessions)]
+pub(super) struct SessionRow {
+    id: Vec<u8>,
+    user_type: String,
+    user_id: String,
+    carrier: String,
+    generation: i64,
+    rotated_at: i64,
+    secret_hash: Option<Vec<u8>>,
+    created_at: i64,
+    authenticated_at: i64,
+    last_seen_at: i64,
+    expires_at: i64,
+    methods: String,
+    ip: Option<String>,
+    user_agent: Option<String>,
+    label: Option<String>,
+    revoked_at: Option<i64>,
+    revoked_reason: Option<String>,
+}
+
+impl From<&Session> for SessionRow {
+    fn from(session: &Session) -> Self {
+        let methods: Vec<_> = session.methods.iter().map(|method| method.as_str()).collect();
+        Self {
+            id: session.id.as_bytes().to_vec(),
+            user_type: session.principal.user_type().to_owned(),
+            user_id: session.principal.user_id().to_owned(),
+            carrier: session.carrier.as_str().to_owned(),
+            generation: generation_to_column(session.generation),
+            rotated_at: session.rotated_at.timestamp_millis(),
+            secret_hash: session.secret_hash.map(|hash| hash.as_bytes().to_vec()),
+            created_at: session.created_at.timestamp_millis(),
+            authenticated_at: session.authenticated_at.timestamp_millis(),
+            last_seen_at: session.last_seen_at.timestamp_millis(),
+            expires_at: session.expires_at.timestamp_millis(),
+            methods: methods.join(" "),
+            ip: session.client.ip.as_deref().map(without_nul),
+            user_agent: session.client.user_agent.as_deref().map(without_nul),
+            label: session.label.as_deref().map(without_nul),
+            revoked_at: session.revoked.map(|(at, _)| at.timestamp_millis()),
+            revoked_reason: session.revoked.map(|(_, reason)| reason.as_str().to_owned()),
+        }
+    }
+}
+
+impl SessionRow {
+    /// The session that the row describes; `DeserializationError` says what cannot be read.
+    pub(super) fn into_session(self) -> QueryResult<Session> {
+        let id = session_id(&self.id)?;
+        let unreadable =
+            |what: String| DeserializationError(format!("auth_sessions {id}: {what}").into());
+        let carrier = Carrier::from_stored(&self.carrier)
+            .ok_or_else(|| unreadable(format!("unknown carrier {:?}", self.carrier)))?;
+        let secret_hash = self
+            .secret_hash
+            .map(|hash| {
+                <[u8; 32]>::try_from(hash)
+                    .map(SecretHash::from_bytes)
+                    .map_err(|hash| unreadable(format!("a secret_hash of {} bytes", hash.len())))
+            })
+            .transpose()?;
+        Ok(Session {
+            id,
+            principal: Principal::new(self.user_type, self.user_id),
+            carrier,
+            generation: self.generation.cast_unsigned(),
+            rotated_at: from_millis(self.rotated_at),
+            secret_hash,
+            created_at: from_millis(self.created_at),
+            authenticated_at: from_millis(self.authenticated_at),
+            last_seen_at: from_millis(self.last_seen_at),
+            expires_at: from_millis(self.expires_at),
+            // A method that this version does not know proves nothing to it.
+            methods: self.methods.split(' ').filter_map(Method::from_stored).collect(),
+            client: ClientInfo { ip: self.ip, user_agent: self.user_agent },
+            label: self.label,
+            revoked: self
+                .revoked_at
+                .map(|at| (from_millis(at), reason(self.revoked_reason.as_deref()))),
+        })
+    }
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = auth_revocations)]
+pub(super) struct NewRevocation {
+    kind: &'static str,
+    session_id: Option<Vec<u8>>,
+    user_type: Option<String>,
+    user_id: Option<String>,
+    revoked_at: i64,
+    reason: &'static str,
+    expires_at: i64,
+}
+
+impl NewRevocation {
+    pub(super) fn new(target: &Target, stamp: Stamp) -> Self {
+        let (kind, session_id, principal) = match target {
+            Target::Session(id) => ("session", Some(id.as_bytes().to_vec()), None),
+            Target::Foreign(principal) => ("foreign", None, Some(principal)),
+        };
+        Self {
+            kind,
+            session_id,
+            user_type: principal.map(|principal| principal.user_type().to_owned()),
+            user_id: principal.map(|principal| principal.user_id().to_owned()),
+            revoked_at: stamp.at.timestamp_millis(),
+            reason: stamp.reason.as_str(),
+            expires_at: stamp.until.timestamp_millis(),
+        }
+    }
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = auth_revocations)]
+pub(super) struct RevocationRow {
+    seq: i64,
+    kind: String,
+    session_id: Option<Vec<u8>>,
+    user_type: Option<String>,
+    user_id: Option<String>,
+    revoked_at: i64,
+    reason: String,
+    expires_at: i64,
+}
+
+impl RevocationRow {
+    /// The revocation that the row describes. `None`, and a line in the log, when it cannot be
+    /// read: one bad row must not hide those after it.
+    pub(super) fn into_revocation(self) -> Option<Revocation> {
+        let target = match (self.kind.as_str(), self.session_id, self.user_type, self.user_id) {
+            ("session", Some(id), _, _) => session_id(&id).ok().map(Target::Session),
+            ("foreign", _, Some(user_type), Some(user_id)) => {
+                Some(Target::Foreign(Principal::new(user_type, user_id)))
+            }
+            _ => None,
+        };
+        let Some(target) = target else {
+            tracing::error!(seq = self.seq, kind = self.kind, "unreadable row in auth_revocations");
+            return None;
+        };
+        let stamp = Stamp {
+            at: from_millis(self.revoked_at),
+            reason: reason(Some(&self.reason)),
+            until: from_millis(self.expires_at),
+        };
+        Some(Revocation { seq: self.seq, target, stamp })
+    }
+}
+
+pub(super) fn session_id(bytes: &[u8]) -> QueryResult<SessionId> {
+    bytes
+        .try_into()
+        .map(SessionId::from_bytes)
+        .map_err(|_| DeserializationError(format!("a session id of {} bytes", bytes.len()).into()))
+}
+
+/// Generations have 64 bits and so has the column, whose upper half reads as negative. They are
+/// compared for equality only.
+pub(super) fn generation_to_column(generation: u64) -> i64 {
+    generation.cast_signed()
+}
+
+/// Triggers and administrators may write a word of their own. Revoked is revoked: the word must
+/// not turn an answer into an outage.
+fn reason(word: Option<&str>) -> RevocationReason {
+    word.and_then(RevocationReason::from_stored).unwrap_or(RevocationReason::Administrator)
+}
+
+/// PostgreSQL's `text` takes every character but NUL.
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "")
+}

@@ -1,0 +1,37 @@
+//! The two tables. One description serves both databases: times are milliseconds since 1970 in
+//! a `BIGINT`. What each column means is said in the migrations.
+
+diesel::table! {
+    auth_sessions (id) {
+        id -> Binary,
+        user_type -> Text,
+        user_id -> Text,
+        carrier -> Text,
+        generation -> BigInt,
+        rotated_at -> BigInt,
+        secret_hash -> Nullable<Binary>,
+        created_at -> BigInt,
+        authenticated_at -> BigInt,
+        last_seen_at -> BigInt,
+        expires_at -> BigInt,
+        methods -> Text,
+        ip -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        label -> Nullable<Text>,
+        revoked_at -> Nullable<BigInt>,
+        revoked_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    auth_revocations (seq) {
+        seq -> BigInt,
+        kind -> Text,
+        session_id -> Nullable<Binary>,
+        user_type -> Nullable<Text>,
+        user_id -> Nullable<Text>,
+        revoked_at -> BigInt,
+        reason -> Text,
+        expires_at -> BigInt,
+    }
+}

@@ -1,0 +1,2 @@
+DROP TABLE users;
+DROP VIEW end_sessions_of_user;

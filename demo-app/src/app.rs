@@ -1,0 +1,126 @@
+//! The HTTP application: its routes, and the server around them.
+
+use std::io;
+use std::net::SocketAddr;
+
+use actix_jwt::{Auth, AuthUser, Problem};
+use actix_web::dev::Server;
+use actix_web::middleware::{DefaultHeaders, from_fn};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::db::Db;
+use crate::telemetry;
+use crate::users::parse_id;
+
+/// How long requests under way may take to end when the server is told to stop.
+const SHUTDOWN_SECONDS: u64 = 10;
+
+/// Listens on `listen`; answers the server, to be awaited, and the address it has.
+pub(crate) fn bind(listen: SocketAddr, auth: &Auth, db: &Db) -> io::Result<(Server, SocketAddr)> {
+    let (auth, db) = (auth.clone(), db.clone());
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(web::Data::new(db.clone()))
+            .configure(|config| routes(config, &auth))
+            .default_service(web::to(not_found))
+            .wrap(default_headers())
+            .wrap(from_fn(telemetry::trace))
+    })
+    .disable_signals()
+    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .bind(listen)?;
+    let addr = server.addrs().first().copied().unwrap_or(listen);
+    Ok((server.run(), addr))
+}
+
+fn routes(config: &mut ServiceConfig, auth: &Auth) {
+    config
+        .configure(auth.mount("/api"))
+        .configure(auth.single_token_routes("/api/v1/users/login/jwt"))
+        .configure(auth.jwks_route())
+        .service(get_only("/api/v1/users/me").route(web::get().to(me)))
+        .service(get_only("/healthz").route(web::get().to(healthz)))
+        .service(get_only("/readyz").route(web::get().to(readyz)));
+}
+
+/// For answers that do not say it themselves (OWASP REST Security Cheat Sheet).
+fn default_headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add(("Cache-Control", "no-store"))
+        .add(("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"))
+        .add(("Referrer-Policy", "no-referrer"))
+        .add(("X-Content-Type-Options", "nosniff"))
+}
+
+fn get_only(path: &str) -> Resource {
+    let not_allowed = |request: HttpRequest| async move {
+        Err::<HttpResponse, _>(Problem::method_not_allowed(request.method().as_str(), "GET"))
+    };
+    web::resource([path.to_owned(), format!("{path}/")]).default_service(web::to(not_allowed))
+}
+
+async fn not_found() -> Result<HttpResponse, Problem> {
+    Err(Problem::not_found())
+}
+
+#[derive(Serialize)]
+struct Me {
+    id: i64,
+    username: String,
+    email: String,
+}
+
+/// What [`crate::authority`] puts into every token of ours.
+#[derive(Deserialize)]
+struct Profile {
+    username: String,
+    email: String,
+}
+
+/// Who am I? Without a query, unless the token is another issuer's and does not tell.
+async fn me(user: AuthUser, auth: Auth) -> Result<web::Json<Me>, Problem> {
+    let profile = match user.claims() {
+        Ok(profile) => profile,
+        Err(_) => {
+            let account = auth.load_account(&user).await?;
+            Profile { username: account.username, email: account.email }
+        }
+    };
+    let id = parse_id(user.user_id()).ok_or_else(Problem::user_not_found)?;
+    Ok(web::Json(Me { id, username: profile.username, email: profile.email }))
+}
+
+/// Alive: it answers.
+async fn healthz() -> web::Json<serde_json::Value> {
+    web::Json(json!({ "status": "ok" }))
+}
+
+/// Ready for requests, or what is missing. Causes are in the log.
+async fn readyz(auth: Auth, db: web::Data<Db>) -> HttpResponse {
+    let (database, migrations) = match db.pending().await {
+        Ok(pending) if pending.is_empty() => ("ok", "ok"),
+        Ok(pending) => {
+            tracing::warn!(?pending, "not ready: migrations have not been applied");
+            ("ok", "pending")
+        }
+        Err(outage) => {
+            tracing::warn!(%outage, "not ready: the database");
+            ("unavailable", "unknown")
+        }
+    };
+    let revocations = if auth.authority().is_current() { "ok" } else { "stale" };
+    let is_ready = [database, migrations, revocations].iter().all(|part| *part == "ok");
+    let mut answer =
+        if is_ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    answer.json(json!({
+        "status": if is_ready { "ok" } else { "unavailable" },
+        "database": database,
+        "migrations": migrations,
+        "revocations": revocations,
+        // An authority is not built without a key that signs.
+        "keys": "ok",
+    }))
+}

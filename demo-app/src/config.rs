@@ -1,0 +1,260 @@
+//! The configuration: the defaults, then a TOML file, then the environment.
+//!
+//! The file and the environment use the same names, in lower and in upper case: [`Config::NAMES`]
+//! and [`Settings::NAMES`]. Everything that is wrong is told at once.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use actix_web::http::Uri;
+use auth_core::settings::SecretText;
+use auth_core::{Fault, Settings, SettingsError};
+use serde_json::Value;
+
+use crate::key_file;
+
+/// The longest life of a token that is accepted without asking the database. SQL does not know
+/// the settings, so the triggers on `users` take this and a day for the time that a revocation
+/// must be remembered.
+const LONGEST_BEARER_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+
+/// Everything that can be configured.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `listen`: the address to serve on; port 0 takes one that is free. Default
+    /// `127.0.0.1:8000`.
+    pub listen: SocketAddr,
+    /// `database_url`. Default `sqlite://demo.db`.
+    pub database: DatabaseUrl,
+    /// `signing_key_file`: a file with the signing key, instead of `signing_key`. With neither,
+    /// the key is in `demo.key`, which the first start makes.
+    pub signing_key_file: Option<PathBuf>,
+    /// `public_url`: the origin that browsers see, such as `https://example.org`, where a proxy
+    /// stands before the server. Default none.
+    pub public_url: Option<String>,
+    /// `insecure_cookies`: send cookies over plain HTTP too, for development. Default false.
+    pub insecure_cookies: bool,
+    /// `log_format`. Default `text`.
+    pub log_format: LogFormat,
+    /// All that `auth-core` can be told.
+    pub settings: Settings,
+    /// Variables that were given and that this version does nothing with.
+    pub ignored: Vec<&'static str>,
+}
+
+/// Where the data is.
+#[derive(Clone, Debug)]
+pub enum DatabaseUrl {
+    /// `sqlite://PATH`: a file; a relative path starts at the working directory.
+    Sqlite(PathBuf),
+    /// `postgres://…`, as libpq reads it. It may hold a password.
+    Postgres(SecretText),
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, 8000).into(),
+            database: DatabaseUrl::Sqlite("demo.db".into()),
+            signing_key_file: None,
+            public_url: None,
+            insecure_cookies: false,
+            log_format: LogFormat::Text,
+            settings: Settings::default(),
+            ignored: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// The names beside [`Settings::NAMES`].
+    pub const NAMES: &'static [&'static str] = &[
+        "listen",
+        "database_url",
+        "signing_key_file",
+        "public_url",
+        "insecure_cookies",
+        "log_format",
+    ];
+
+    /// Names kept for later. Tolerated in the environment, where they may be meant for another
+    /// program.
+    pub const RESERVED: &'static [&'static str] = &["redis_url", "smtp_url"];
+
+    /// The defaults, overridden by the file, overridden by the environment; of two variables of
+    /// one name the later counts. In the file every name must be known.
+    ///
+    /// # Errors
+    /// Everything that is wrong, without the values.
+    pub fn load(
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let mut config = Self::default();
+        let mut faults = Vec::new();
+        if let Some(path) = file {
+            config.read_file(path, &mut faults);
+        }
+        config.read_env(&env.collect(), &mut faults);
+        faults.extend(config.check());
+        if faults.is_empty() { Ok(config) } else { Err(SettingsError(faults)) }
+    }
+
+    /// What is wrong with the values as a whole.
+    pub fn check(&self) -> Vec<Fault> {
+        let settings = &self.settings;
+        let mut faults = settings.check();
+        for (name, lifetime) in [
+            ("access_token_lifetime", settings.access_token_lifetime),
+            ("sliding_token_lifetime", settings.sliding_token_lifetime),
+            ("single_token_lifetime", settings.single_token_lifetime),
+        ] {
+            if lifetime > LONGEST_BEARER_LIFETIME {
+                let problem = "must be at most 30 days: the database remembers for a day longer \
+                               that a user was deleted";
+                faults.push(Fault::new(name, problem));
+            }
+        }
+        faults.extend(match (&settings.signing_key, &self.signing_key_file) {
+            (Some(_), Some(_)) => {
+                Some(Fault::new("signing_key_file", "and signing_key are both set: choose one"))
+            }
+            (Some(key), None) => key_file::check(settings, key)
+                .err()
+                .map(|problem| Fault::new("signing_key", problem)),
+            (None, Some(path)) => key_file::read(path)
+                .and_then(|key| key_file::check(settings, &key))
+                .err()
+                .map(|problem| Fault::new("signing_key_file", problem)),
+            (None, None) => None,
+        });
+        faults
+    }
+
+    fn read_file(&mut self, path: &Path, faults: &mut Vec<Fault>) {
+        let mut fault =
+            |problem: String| faults.push(Fault::new(path.display().to_string(), problem));
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => return fault(format!("cannot be read: {error}")),
+        };
+        let table: toml::Table = match text.parse() {
+            Ok(table) => table,
+            // Its `Display` quotes the line, which may hold a secret.
+            Err(error) => {
+                let start = error.span().map_or(0, |span| span.start).min(text.len());
+                let line = 1 + text.as_bytes()[..start].iter().filter(|b| **b == b'\n').count();
+                return fault(format!("line {line} is not TOML"));
+            }
+        };
+        for (name, value) in table {
+            let outcome = if Self::RESERVED.contains(&name.as_str()) {
+                Err(Fault::new(&name, "has no effect in this version: remove it"))
+            } else {
+                serde_json::to_value(value)
+                    .map_err(|_| Fault::new(&name, "has a value that no setting takes"))
+                    .and_then(|value| self.set(&name, &value))
+            };
+            faults.extend(outcome.err());
+        }
+    }
+
+    fn read_env(&mut self, env: &BTreeMap<String, String>, faults: &mut Vec<Fault>) {
+        for name in Self::NAMES.iter().chain(Settings::NAMES) {
+            let variable = name.to_ascii_uppercase();
+            let Some(value) = env.get(&variable) else { continue };
+            let outcome = if value.contains(char::REPLACEMENT_CHARACTER) {
+                Err(Fault::new(*name, "is not UTF-8"))
+            } else {
+                self.set(name, &Value::from(value.as_str()))
+            };
+            faults.extend(outcome.err().map(|fault| Fault::new(variable, fault.problem)));
+        }
+        let given = |name: &&str| env.get(&name.to_ascii_uppercase()).is_some_and(|v| !v.is_empty());
+        self.ignored = Self::RESERVED.iter().copied().filter(given).collect();
+    }
+
+    fn set(&mut self, name: &str, value: &Value) -> Result<(), Fault> {
+        let fault = |problem: &str| Fault::new(name, problem);
+        let text = || value.as_str().ok_or_else(|| fault("must be a text"));
+        match name {
+            "listen" => {
+                let problem = "must be an address with a port, such as 127.0.0.1:8000";
+                self.listen = text()?.parse().map_err(|_| fault(problem))?;
+            }
+            "database_url" => self.database = text()?.parse().map_err(fault)?,
+            "signing_key_file" => {
+                let path = text()?;
+                if path.is_empty() {
+                    return Err(fault("is empty"));
+                }
+                self.signing_key_file = Some(path.into());
+            }
+            "public_url" => {
+                let url = text()?;
+                if !url.is_empty() && !is_origin(url) {
+                    let problem = "must be a scheme, a host and perhaps a port, such as \
+                                   https://example.org";
+                    return Err(fault(problem));
+                }
+                self.public_url = (!url.is_empty()).then(|| url.trim_end_matches('/').to_owned());
+            }
+            "insecure_cookies" => {
+                self.insecure_cookies = match value {
+                    Value::Bool(flag) => *flag,
+                    Value::String(word) if word == "true" || word == "1" => true,
+                    Value::String(word) if word == "false" || word == "0" => false,
+                    _ => return Err(fault("must be true or false")),
+                };
+            }
+            "log_format" => {
+                self.log_format = match value.as_str() {
+                    Some("text") => LogFormat::Text,
+                    Some("json") => LogFormat::Json,
+                    _ => return Err(fault("must be text or json")),
+                };
+            }
+            // An empty secret is a variable that somebody forgot to fill, not the wish for a key
+            // file.
+            "signing_key" if value.as_str() == Some("") => return Err(fault("is empty")),
+            name => self.settings.set(name, value)?,
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = &'static str;
+
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(url.into()));
+        }
+        match url.strip_prefix("sqlite://") {
+            None => Err("must be sqlite://PATH or postgres://…"),
+            Some("" | ":memory:") => Err("needs the path of a file after sqlite://"),
+            Some(path) => Ok(Self::Sqlite(path.into())),
+        }
+    }
+}
+
+/// Whether the text is what a browser sends as `Origin`.
+fn is_origin(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else { return false };
+    matches!(uri.scheme_str(), Some("http" | "https"))
+        && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+        && uri.path() == "/"
+        && uri.query().is_none()
+}

@@ -1,0 +1,156 @@
+//! An application to start from: users, login by session cookie and by token, over SQLite or
+//! PostgreSQL. The program `demo-app` serves it and keeps its users; [`start`] is the server.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use actix_jwt::{Auth, Credential};
+use actix_web::dev::Server;
+use auth_core::{Authority, Clock, Fault, Outage, Settings, SettingsError};
+
+mod app;
+pub mod config;
+pub mod db;
+mod key_file;
+pub mod telemetry;
+pub mod users;
+
+pub use config::Config;
+
+use config::DatabaseUrl;
+use db::{Db, OpenError};
+use users::Users;
+
+/// A server that listens.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// To be awaited, or spawned. It does not listen to signals; stop it by its handle.
+    pub server: Server,
+    /// Its authentication.
+    pub auth: Auth,
+    /// Its database.
+    pub db: Db,
+    /// Its users.
+    pub users: Users,
+}
+
+/// Why the application did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration has faults.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The database did not answer.
+    #[error("the database: {0}")]
+    Database(#[from] Outage),
+    /// Authentication did not start.
+    #[error(transparent)]
+    Auth(#[from] actix_jwt::StartError),
+    /// The address cannot be had.
+    #[error("cannot listen on {0}: {1}")]
+    Bind(SocketAddr, #[source] io::Error),
+}
+
+/// Opens the database, brings it up to date, finds or makes the signing key, and listens.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
+    let faults = config.check();
+    if !faults.is_empty() {
+        return Err(SettingsError(faults).into());
+    }
+    for name in &config.ignored {
+        tracing::warn!("{} has no effect in this version", name.to_uppercase());
+    }
+    let db = open_database(&config.database).await?;
+    let settings = with_signing_key(&config)?;
+    let users = Users::new(db.clone());
+    let mut auth = Auth::builder(authority(settings, &db, clock)?)
+        .credentials([
+            Credential::session_cookie(),
+            Credential::bearer(),
+            Credential::header("jwt-auth"),
+        ])
+        .insecure_cookies(config.insecure_cookies);
+    if let Some(url) = config.public_url {
+        auth = auth.public_url(url);
+    }
+    let auth = auth.start().await?;
+    let (server, addr) = app::bind(config.listen, &auth, &db)
+        .map_err(|error| StartError::Bind(config.listen, error))?;
+    Ok(Running { addr, server, auth, db, users })
+}
+
+/// Opens the database and applies the migrations that are missing.
+///
+/// # Errors
+/// [`StartError::Settings`] for a URL that cannot work, [`StartError::Database`].
+pub async fn open_database(url: &DatabaseUrl) -> Result<Db, StartError> {
+    let db = Db::open(url).map_err(|error| match error {
+        OpenError::Url(error) => {
+            SettingsError(vec![Fault::new("database_url", error.to_string())]).into()
+        }
+        OpenError::Outage(outage) => StartError::Database(outage),
+    })?;
+    let applied = db.migrate().await?;
+    if !applied.is_empty() {
+        tracing::info!(?applied, "the database was brought up to date");
+    }
+    Ok(db)
+}
+
+/// An authority over this database. Its tokens carry `username` and `email`, so that nobody has
+/// to look them up.
+///
+/// # Errors
+/// What is wrong with the settings.
+pub fn authority(settings: Settings, db: &Db, clock: Clock) -> Result<Authority, SettingsError> {
+    db.keep_sessions_of(Authority::builder(settings))
+        .users(Users::new(db.clone()))
+        .clock(clock)
+        .claims(|account, claims| {
+            claims.insert("username".into(), account.username.as_str().into());
+            claims.insert("email".into(), account.email.as_str().into());
+        })
+        .on_event(telemetry::log_event)
+        .build()
+}
+
+/// The settings with the key that signs: the configured one, that of the file, or a new one.
+fn with_signing_key(config: &Config) -> Result<Settings, SettingsError> {
+    let mut settings = config.settings.clone();
+    if settings.signing_key.is_some() {
+        return Ok(settings);
+    }
+    let fault = |problem| SettingsError(vec![Fault::new("signing_key_file", problem)]);
+    settings.signing_key = Some(match &config.signing_key_file {
+        Some(path) => key_file::read(path).map_err(fault)?,
+        None => {
+            let path = default_key_file(&config.database);
+            let obtained = key_file::obtain(&path, settings.algorithm).map_err(fault)?;
+            let file = path.display();
+            if obtained.is_new {
+                tracing::info!(%file, "made a signing key; every node needs the same");
+            } else {
+                tracing::info!(%file, "read the signing key");
+            }
+            obtained.key
+        }
+    });
+    Ok(settings)
+}
+
+/// `demo.key`, beside the SQLite file or in the working directory.
+fn default_key_file(database: &DatabaseUrl) -> PathBuf {
+    match database {
+        DatabaseUrl::Sqlite(path) => path.with_file_name("demo.key"),
+        DatabaseUrl::Postgres(_) => Path::new("demo.key").to_owned(),
+    }
+}

@@ -1,0 +1,86 @@
+//! Logs: one line for each request and each event of authentication. Nothing secret is in them:
+//! of a request they tell the method, the path without its query, the status and the time.
+
+use std::io::{self, IsTerminal};
+use std::time::Instant;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use auth_core::{AuthEvent, random};
+use tracing::level_filters::LevelFilter;
+use tracing::{Instrument, info, info_span, warn};
+
+use crate::config::LogFormat;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Writes log lines to the standard error output.
+pub fn init(format: LogFormat, level: LevelFilter) {
+    let lines = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr);
+    match format {
+        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+}
+
+/// Names the request, and writes a line when it is answered. The name is made here: one that
+/// comes from outside could be somebody else's.
+pub(crate) async fn trace(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let id = format!("{:016x}", u64::from_be_bytes(random::bytes()));
+    let span = info_span!("request", id, method = %request.method(), path = request.path());
+    let begun = Instant::now();
+    async {
+        let mut answer = next.call(request).await;
+        let status = match &answer {
+            Ok(response) => response.status(),
+            Err(error) => error.as_response_error().status_code(),
+        };
+        let ms = begun.elapsed().as_micros() as f64 / 1000.0;
+        info!(status = status.as_u16(), ms, "answered");
+        if let (Ok(response), Ok(id)) = (&mut answer, HeaderValue::try_from(&id)) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        answer
+    }
+    .instrument(span)
+    .await
+}
+
+/// Writes a line for an event: a warning where somebody should look.
+pub(crate) fn log_event(event: &AuthEvent) {
+    match event {
+        AuthEvent::LoginSucceeded { principal, session, client } => {
+            info!(event = "login", user = %principal, %session, ip = client.ip);
+        }
+        AuthEvent::LoginFailed { principal, client } => {
+            let user = principal.as_ref().map(tracing::field::display);
+            info!(event = "login_failed", user, ip = client.ip);
+        }
+        AuthEvent::PasswordRehashed { principal } => {
+            info!(event = "password_rehashed", user = %principal);
+        }
+        AuthEvent::Refreshed { principal, session, generation } => {
+            info!(event = "refresh", user = %principal, %session, generation);
+        }
+        AuthEvent::RefreshRepeated { principal, session } => {
+            info!(event = "refresh_repeated", user = %principal, %session);
+        }
+        AuthEvent::ReuseDetected { principal, session, presented, current } => warn!(
+            event = "refresh_token_reused", user = %principal, %session, presented, current,
+            "somebody has a copy of a refresh token; the session has been ended"
+        ),
+        AuthEvent::StoreWasBehind { principal, session, presented } => warn!(
+            event = "store_was_behind", user = %principal, %session, presented,
+            "the database is older than a token that we issued: was a backup restored?"
+        ),
+        AuthEvent::Revoked { sessions, reason } => {
+            info!(event = "revoked", reason = reason.as_str(), sessions = ?sessions);
+        }
+        other => info!(event = ?other),
+    }
+}
