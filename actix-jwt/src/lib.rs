@@ -1,6 +1,6 @@
 //! Authentication for actix-web: JWT and session login, guards, ready-made routes.
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
+#![warn(missing_docs, unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
 mod auth;

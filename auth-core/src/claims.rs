@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 
 use crate::clock::from_millis;
+use crate::error::VerifyError;
 use crate::session::{Method, Principal, SessionId};
 
 mod read;
@@ -103,6 +104,16 @@ pub(crate) struct Facts {
     pub(crate) payload: Box<str>,
 }
 
+impl Facts {
+    /// The generation of a refresh token. Another issuer's token is the first of its session.
+    pub(crate) fn presented_generation(&self) -> Result<u64, VerifyError> {
+        match (self.has_session, self.generation) {
+            (true, generation) => generation.ok_or(VerifyError::Invalid("gen")),
+            (false, _) => Ok(0),
+        }
+    }
+}
+
 impl Verified {
     pub(crate) fn new(facts: Facts) -> Self {
         Self(Arc::new(facts))
@@ -131,6 +142,11 @@ impl Verified {
     /// for one of its own.
     pub fn session(&self) -> SessionId {
         self.0.session
+    }
+
+    /// Whether another issuer with the same key wrote it: it names no session of ours.
+    pub fn is_foreign(&self) -> bool {
+        !self.0.has_session
     }
 
     /// The token's own id (`jti`).

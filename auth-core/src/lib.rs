@@ -1,6 +1,6 @@
 //! Tokens, keys, sessions, revocation, passwords and permissions: authentication without HTTP.
 #![forbid(unsafe_code)]
-#![warn(missing_docs)]
+#![warn(missing_docs, unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
 mod authority;

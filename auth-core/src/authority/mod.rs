@@ -147,29 +147,24 @@ impl Authority {
         Ok(Verified::new(facts))
     }
 
-    /// The session of a refresh token that a refresh would take; `None` for a token of another
-    /// issuer that names no session.
+    /// The session of a refresh token that a refresh would take; `None` for one of another issuer
+    /// that has not been shown here before.
     async fn refreshable(&self, facts: &Facts) -> Result<Option<Session>, VerifyError> {
-        if !facts.has_session {
-            self.check_revocation(facts)?;
-            return Ok(None);
+        let generation = facts.presented_generation()?;
+        let Some(session) = self.0.store.find(facts.session).await? else {
+            return match facts.has_session {
+                true => Err(VerifyError::Invalid("unknown session")),
+                false => self.check_revocation(facts).map(|()| None),
+            };
+        };
+        if session.principal != facts.principal {
+            return Err(VerifyError::Invalid("the session of somebody else"));
         }
-        let (session, generation) = self.session_of(facts).await?;
         match decide(&session, generation, self.0.clock.now(), &self.rotation_policy()) {
             Decision::Rotate { .. } | Decision::Keep | Decision::Repeat => Ok(Some(session)),
             Decision::Reused => Err(VerifyError::Revoked(RevocationReason::Reuse)),
             Decision::Refused(refusal) => Err(refusal.into()),
         }
-    }
-
-    /// The stored session of a refresh token, and the token's generation.
-    async fn session_of(&self, facts: &Facts) -> Result<(Session, u64), VerifyError> {
-        let generation = facts.generation.ok_or(VerifyError::Invalid("gen"))?;
-        let session = self.0.store.find(facts.session).await?;
-        let session = session
-            .filter(|session| session.principal == facts.principal)
-            .ok_or(VerifyError::Invalid("unknown session"))?;
-        Ok((session, generation))
     }
 
     /// The user of a verified credential, loaded from the directory.
@@ -199,7 +194,14 @@ impl Authority {
         reason: RevocationReason,
     ) -> Result<Vec<SessionId>, Outage> {
         let at = self.0.clock.now();
-        let stamp = Stamp { at, reason, until: later(at, self.revocation_lifetime()) };
+        let lifetime = match revoke {
+            // It also concerns refresh tokens of other issuers, which have no row yet.
+            Revoke::Principal(_) => {
+                self.revocation_lifetime().max(self.0.settings.refresh_token_lifetime)
+            }
+            Revoke::Session(_) | Revoke::OtherSessions { .. } => self.revocation_lifetime(),
+        };
+        let stamp = Stamp { at, reason, until: later(at, lifetime) };
         let ended = self.0.store.revoke(&revoke, stamp).await?;
         match revoke {
             Revoke::Session(id) => self.0.revocations.enter(Target::Session(id), &stamp),

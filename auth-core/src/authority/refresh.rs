@@ -5,11 +5,12 @@ use serde_json::{Map, Value};
 
 use super::Authority;
 use crate::claims::{Facts, RawClaims, TokenKind};
+use crate::clock::from_millis;
 use crate::directory::Account;
 use crate::error::{RefreshError, VerifyError};
 use crate::event::AuthEvent;
 use crate::rotation::{Decision, later};
-use crate::session::{Carrier, RevocationReason, Session};
+use crate::session::{Carrier, ClientInfo, RevocationReason, Session};
 use crate::store::{Revoke, Rotation, Stamp, Target};
 use crate::token::{Refreshed, SlidingToken};
 
@@ -97,24 +98,56 @@ impl Authority {
     /// session ends all the same.
     pub async fn blacklist(&self, token: &str) -> Result<(), VerifyError> {
         let facts = self.read(token, only(TokenKind::Refresh))?;
+        let revoke = Revoke::Session(facts.session);
         match self.refreshable(&facts).await {
-            Ok(None) => {
-                self.revoke(Revoke::Session(facts.session), RevocationReason::Logout).await?;
-                Ok(())
-            }
-            Ok(Some(session)) => {
-                let revoke = Revoke::Session(session.id);
+            Ok(known) => {
+                if known.is_none() {
+                    self.adopt(&facts).await?;
+                }
                 let ended = self.revoke(revoke, RevocationReason::Logout).await?;
                 // Two at once: the other was first.
                 let first = !ended.is_empty();
                 first.then_some(()).ok_or(VerifyError::Revoked(RevocationReason::Logout))
             }
             Err(VerifyError::Revoked(RevocationReason::Reuse)) => {
-                self.revoke(Revoke::Session(facts.session), RevocationReason::Reuse).await?;
+                self.revoke(revoke, RevocationReason::Reuse).await?;
                 Err(VerifyError::Revoked(RevocationReason::Reuse))
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Makes a session of a refresh token that another issuer with our key wrote, such as
+    /// SimpleJWT before the move: from its first use it is like ours. Does nothing for one that
+    /// has a session.
+    async fn adopt(&self, facts: &Facts) -> Result<(), VerifyError> {
+        self.check_revocation(facts)?;
+        let now = self.0.clock.now();
+        let settings = &self.0.settings;
+        // The row is what remembers that the token was spent. It is kept for the lifetime of a
+        // refresh token, so one that outlives it could come back.
+        if facts.expires_at > later(now, settings.refresh_token_lifetime).timestamp() {
+            return Err(VerifyError::Invalid("lives longer than refresh_token_lifetime"));
+        }
+        let issued_at = facts.issued_at.map_or(now, |at| from_millis(at.saturating_mul(1000)));
+        let session = Session {
+            id: facts.session,
+            principal: facts.principal.clone(),
+            carrier: Carrier::Token,
+            generation: 0,
+            rotated_at: now,
+            secret_hash: None,
+            created_at: now,
+            authenticated_at: issued_at.min(now),
+            last_seen_at: now,
+            expires_at: later(now, settings.absolute_lifetime()),
+            methods: Vec::new(),
+            client: ClientInfo::default(),
+            label: None,
+            revoked: None,
+        };
+        self.0.store.create(&session).await?;
+        Ok(())
     }
 
     async fn refreshing_account(&self, facts: &Facts) -> Result<Account, RefreshError> {
@@ -126,9 +159,9 @@ impl Authority {
 
     async fn rotate(&self, facts: &Facts) -> Result<Rotation, VerifyError> {
         if !facts.has_session {
-            return Err(VerifyError::Invalid("a refresh token of another issuer"));
+            self.adopt(facts).await?;
         }
-        let presented = facts.generation.ok_or(VerifyError::Invalid("gen"))?;
+        let presented = facts.presented_generation()?;
         let policy = self.rotation_policy();
         let now = self.0.clock.now();
         let rotation = self.0.store.rotate(facts.session, presented, now, &policy).await?;

@@ -1,7 +1,7 @@
 //! A store in memory: for tests, examples and single processes that may forget.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -11,9 +11,9 @@ use crate::error::Outage;
 use crate::rotation::{Decision, RotationPolicy, decide, later};
 use crate::session::{Principal, RevocationReason, Session, SessionId};
 
-/// Sessions in memory. Logins end with the process.
-#[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<Tables>);
+/// Sessions in memory. Logins end with the process. Clones share what they hold.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Mutex<Tables>>);
 
 #[derive(Debug, Default)]
 struct Tables {

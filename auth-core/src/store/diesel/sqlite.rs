@@ -5,12 +5,14 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::migration::MigrationSource;
 use diesel::prelude::*;
 use diesel::r2d2::R2D2Connection;
+use diesel::result::Error;
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use r2d2::{ManageConnection, NopErrorHandler, Pool};
 
@@ -258,16 +260,24 @@ impl Opener {
         let file = FileId::of(&self.path).map_err(|error| self.fault(error))?;
         let mut inner =
             SqliteConnection::establish(&self.url).map_err(|error| self.fault(error))?;
-        let pragmas = [
-            &*format!("PRAGMA busy_timeout = {}", self.busy_timeout.as_millis()),
-            "PRAGMA journal_mode = WAL",
-            "PRAGMA synchronous = FULL",
-            "PRAGMA foreign_keys = ON",
-        ];
-        for pragma in pragmas {
-            inner.batch_execute(pragma).map_err(|error| self.fault(error))?;
-        }
+        self.configure(&mut inner).map_err(|error| self.fault(error))?;
         Ok(Opened { inner, file })
+    }
+
+    fn configure(&self, conn: &mut SqliteConnection) -> QueryResult<()> {
+        let patience = self.busy_timeout;
+        conn.batch_execute(&format!("PRAGMA busy_timeout = {}", patience.as_millis()))?;
+        // Of processes that start at once on a new file one makes it a WAL database, and SQLite
+        // does not let the others wait for that.
+        let begun = Instant::now();
+        while let Err(error) = conn.batch_execute("PRAGMA journal_mode = WAL") {
+            if !is_locked(&error) || begun.elapsed() > patience {
+                return Err(error);
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        conn.batch_execute("PRAGMA synchronous = FULL")?;
+        conn.batch_execute("PRAGMA foreign_keys = ON")
     }
 
     /// Whether the path still names the file of this connection.
@@ -278,6 +288,10 @@ impl Opener {
             Err(error) => Err(self.fault(error)),
         }
     }
+}
+
+fn is_locked(error: &Error) -> bool {
+    matches!(error, Error::DatabaseError(_, info) if info.message() == "database is locked")
 }
 
 /// What tells a file from another of the same name.
@@ -318,6 +332,6 @@ impl ManageConnection for Readers {
     }
 
     fn has_broken(&self, opened: &mut Opened) -> bool {
-        std::thread::panicking() || opened.inner.is_broken()
+        thread::panicking() || opened.inner.is_broken()
     }
 }

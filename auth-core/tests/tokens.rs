@@ -1,0 +1,416 @@
+//! What a token must be to be accepted, with jsonwebtoken as the other side and as the oracle.
+
+mod common;
+
+use std::sync::OnceLock;
+
+use auth_core::session::RevocationReason;
+use auth_core::{Key, KeyRing, Settings, VerifyError};
+use base64_simd::URL_SAFE_NO_PAD as BASE64;
+use common::{SECRET, World, assert_revoked, seconds};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn mint(claims: &Value) -> String {
+    mint_with(&Header::new(Algorithm::HS256), claims, SECRET)
+}
+
+fn mint_with(header: &Header, claims: &Value, secret: &str) -> String {
+    jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
+}
+
+/// A token with this very header and payload, well signed.
+fn sign(header: &str, payload: &str) -> String {
+    let message =
+        format!("{}.{}", BASE64.encode_to_string(header), BASE64.encode_to_string(payload));
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
+    format!("{message}.{signature}")
+}
+
+const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+
+fn good() -> Value {
+    json!({
+        "token_type": "access", "exp": 1_800_000_300, "iat": 1_800_000_000,
+        "jti": "0123456789abcdef0123456789abcdef", "user_id": "1",
+    })
+}
+
+fn with(name: &str, value: Value) -> Value {
+    let mut claims = good();
+    claims[name] = value;
+    claims
+}
+
+fn without(name: &str) -> Value {
+    let mut claims = good();
+    claims.as_object_mut().unwrap().remove(name);
+    claims
+}
+
+#[tokio::test]
+async fn tokens_of_other_libraries_with_the_same_key_and_claims_are_accepted() {
+    let world = World::new().await;
+    assert!(world.authenticate(&mint(&good())).is_ok(), "typ before alg");
+    assert!(world.authenticate(&sign(HEADER, &good().to_string())).is_ok(), "alg before typ");
+    assert!(world.authenticate(&sign(r#"{"alg":"HS256"}"#, &good().to_string())).is_ok());
+    let number = world.authenticate(&mint(&with("user_id", json!(1)))).unwrap();
+    assert_eq!(number.user_id(), "1");
+}
+
+#[tokio::test]
+async fn our_tokens_are_accepted_by_other_libraries() {
+    let world = World::new().await;
+    let (access, _) = world.pair().await;
+    let key = DecodingKey::from_secret(SECRET.as_bytes());
+    let mut validation = Validation::new(Algorithm::HS256);
+    validation.validate_exp = false;
+    let claims = jsonwebtoken::decode::<Value>(&access, &key, &validation).unwrap().claims;
+    assert_eq!(claims["user_id"], "1");
+    assert_eq!(claims["token_type"], "access");
+    assert_eq!(claims["jti"].as_str().unwrap().len(), 32);
+}
+
+#[tokio::test]
+async fn a_bad_header_is_refused() {
+    let world = World::new().await;
+    for header in [
+        r#"{"alg":"none","typ":"JWT"}"#,
+        r#"{"alg":"HS512","typ":"JWT"}"#,
+        r#"{"alg":"RS256","typ":"JWT"}"#,
+        r#"{"alg":"hs256","typ":"JWT"}"#,
+        r#"{"typ":"JWT"}"#,
+        r#"{"alg":"HS256","typ":"JOSE"}"#,
+        r#"{"alg":"HS256","alg":"HS256"}"#,
+        r#"{"alg":"HS256","crit":["exp"]}"#,
+        r#"{"alg":"HS256","b64":false}"#,
+        r#"{"alg":"HS256","zip":"DEF"}"#,
+        r#"{"alg":"HS256","kid":"unknown"}"#,
+        r#"["HS256"]"#,
+        r#""#,
+        r#"{"alg":"HS256"} "x""#,
+    ] {
+        let token = sign(header, &good().to_string());
+        let error = world.authenticate(&token).unwrap_err();
+        assert!(matches!(error, VerifyError::Invalid(_)), "{header}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_claim_is_refused() {
+    let world = World::new().await;
+    for (name, value) in [
+        ("exp", json!(1_800_000_300.5)),
+        ("exp", json!("1800000300")),
+        ("exp", json!(-1)),
+        ("exp", json!(u64::MAX)),
+        ("exp", json!(null)),
+        ("iat", json!("now")),
+        ("iat", json!(1e300)),
+        ("nbf", json!(1_800_000_001)),
+        ("nbf", json!([])),
+        ("aud", json!("somebody else")),
+        ("aud", json!(42)),
+        ("jti", json!(7)),
+        ("sid", json!("not a session")),
+        ("user_type", json!("robot")),
+        ("user_type", json!(1)),
+        ("is_staff", json!("true")),
+        ("token_type", json!(["access"])),
+        ("user_id", json!(1.5)),
+        ("user_id", json!({"$ne": ""})),
+    ] {
+        let error = world.authenticate(&mint(&with(name, value.clone()))).unwrap_err();
+        assert!(matches!(error, VerifyError::Invalid(_)), "{name} = {value}: {error}");
+    }
+    for name in ["exp", "jti"] {
+        let error = world.authenticate(&mint(&without(name))).unwrap_err();
+        assert!(matches!(error, VerifyError::Invalid(_)), "no {name}: {error}");
+    }
+    for claims in [without("user_id"), with("user_id", json!("")), with("user_id", json!(null))] {
+        assert!(matches!(world.authenticate(&mint(&claims)), Err(VerifyError::NoUser)));
+    }
+    assert!(matches!(world.authenticate(&mint(&without("token_type"))), Err(VerifyError::NoType)));
+    let refresh = mint(&with("token_type", json!("refresh")));
+    assert!(matches!(world.authenticate(&refresh), Err(VerifyError::WrongType)));
+    let expired = mint(&with("exp", json!(1_800_000_000)));
+    assert!(matches!(world.authenticate(&expired), Err(VerifyError::Expired)));
+}
+
+#[tokio::test]
+async fn duplicate_claims_are_refused_however_they_are_spelt() {
+    let world = World::new().await;
+    let good = good().to_string();
+    for twice in [r#""user_id":"2""#, r#""user\u005fid":"2""#, r#""other":1,"other":1"#] {
+        let payload = format!("{},{twice}}}", good.trim_end_matches('}'));
+        let error = world.authenticate(&sign(HEADER, &payload)).unwrap_err();
+        assert!(matches!(error, VerifyError::Invalid("claims")), "{twice}: {error}");
+    }
+    let payload = format!("{good} ");
+    assert!(world.authenticate(&sign(HEADER, &payload)).is_ok(), "white space is JSON");
+    let payload = format!("{good}{good}");
+    assert!(world.authenticate(&sign(HEADER, &payload)).is_err());
+}
+
+#[tokio::test]
+async fn configured_issuer_and_audience_are_required() {
+    let settings = Settings {
+        issuer: Some("https://login.example".into()),
+        audience: vec!["shop".into(), "bank".into()],
+        ..Settings::with_signing_key(SECRET)
+    };
+    let world = World::with(settings).await;
+    let (access, refresh) = world.pair().await;
+    assert!(world.authenticate(&access).is_ok());
+    assert!(world.refresh(&refresh).await.is_ok());
+
+    let mut claims = with("iss", json!("https://login.example"));
+    for (aud, accepted) in [
+        (json!("shop"), true),
+        (json!(["x", "bank"]), true),
+        (json!([]), false),
+        (json!("Shop"), false),
+        (json!([["shop"]]), false),
+    ] {
+        claims["aud"] = aud.clone();
+        assert_eq!(world.authenticate(&mint(&claims)).is_ok(), accepted, "{aud}");
+    }
+    claims["aud"] = json!("shop");
+    claims["iss"] = json!("https://evil.example");
+    assert!(world.authenticate(&mint(&claims)).is_err());
+    assert!(world.authenticate(&mint(&with("aud", json!("shop")))).is_err(), "no issuer");
+    assert!(world.authenticate(&mint(&with("iss", json!("https://login.example")))).is_err());
+}
+
+#[tokio::test]
+async fn only_the_canonical_text_of_a_token_is_accepted() {
+    let world = World::new().await;
+    let (access, _) = world.pair().await;
+    for bad in [
+        String::new(),
+        ".".into(),
+        "..".into(),
+        format!("{access}."),
+        format!(".{access}"),
+        format!("{access}="),
+        format!(" {access}"),
+        format!("{access}\n"),
+        access.replacen('.', "..", 1),
+        access.rsplit_once('.').unwrap().0.to_owned(),
+        format!("{}.", access.rsplit_once('.').unwrap().0),
+        format!("{access}{}", "A".repeat(8192)),
+        "ä.ö.ü".into(),
+    ] {
+        let error = world.authenticate(&bad).unwrap_err();
+        assert!(matches!(error, VerifyError::Invalid(_)), "{error}");
+    }
+    // The last character of a 32-byte signature has two spare bits.
+    let (rest, last) = access.split_at(access.len() - 1);
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    for other in alphabet.chars().filter(|c| !last.contains(*c)) {
+        assert!(world.authenticate(&format!("{rest}{other}")).is_err(), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_token_of_another_issuer_becomes_a_session_at_its_first_use() {
+    let world = World::new().await;
+    let foreign = mint(&with("token_type", json!("refresh")));
+    assert!(world.authority.verify(&foreign).await.is_ok());
+    let (access, refresh) = world.refresh(&foreign).await.unwrap();
+    assert!(world.authenticate(&access).is_ok());
+    assert_eq!(world.refresh(&foreign).await.unwrap().1, refresh, "within the grace");
+    world.wait(seconds(11)).await;
+    assert_revoked(world.refresh(&foreign).await, RevocationReason::Reuse);
+    assert_revoked(world.authority.verify(&foreign).await, RevocationReason::Reuse);
+    assert_revoked(world.authenticate(&access), RevocationReason::Reuse);
+}
+
+#[tokio::test]
+async fn a_blacklisted_refresh_token_of_another_issuer_stays_so() {
+    let settings = Settings { issuer: None, ..Settings::with_signing_key(SECRET) };
+    let world = World::with(settings).await;
+    let mut claims = with("token_type", json!("refresh"));
+    claims["exp"] = json!(1_800_000_000 + 86_400);
+    let foreign = mint(&claims);
+    world.authority.blacklist(&foreign).await.unwrap();
+    assert_revoked(world.authority.blacklist(&foreign).await, RevocationReason::Logout);
+    world.wait(seconds(86_399)).await;
+    world.authority.prune().await.unwrap();
+    assert_revoked(world.authority.verify(&foreign).await, RevocationReason::Logout);
+    assert_revoked(world.refresh(&foreign).await, RevocationReason::Logout);
+
+    claims["exp"] = json!(1_800_000_000 + 3 * 86_400);
+    claims["jti"] = json!("another");
+    assert!(world.refresh(&mint(&claims)).await.is_err(), "outlives what is remembered of it");
+}
+
+#[tokio::test]
+async fn a_changed_password_concerns_refresh_tokens_of_another_issuer() {
+    let world = World::new().await;
+    let mut claims = with("token_type", json!("refresh"));
+    claims["exp"] = json!(1_800_000_000 + 86_400);
+    world.authority.password_changed(auth_core::Principal::new("user", "1")).await.unwrap();
+    world.wait(seconds(80_000)).await;
+    assert_revoked(world.refresh(&mint(&claims)).await, RevocationReason::PasswordChanged);
+}
+
+#[tokio::test]
+async fn a_refresh_token_for_a_session_that_does_not_exist_is_refused() {
+    let world = World::new().await;
+    let mut claims = with("token_type", json!("refresh"));
+    claims["sid"] = json!("00000000000000000000000000000000");
+    assert!(world.refresh(&mint(&claims)).await.is_err());
+    claims["gen"] = json!(0);
+    assert!(world.refresh(&mint(&claims)).await.is_err());
+    assert!(world.authority.verify(&mint(&claims)).await.is_err());
+}
+
+const ED25519: &str = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
+-----END PRIVATE KEY-----
+";
+
+#[tokio::test]
+async fn an_eddsa_key_signs_under_its_thumbprint_and_is_published() {
+    let settings = Settings { algorithm: Algorithm::EdDSA, ..Settings::with_signing_key(ED25519) };
+    let world = World::with(settings).await;
+    let (access, refresh) = world.pair().await;
+    assert!(world.authenticate(&access).is_ok());
+    assert!(world.refresh(&refresh).await.is_ok());
+
+    // The key and the thumbprint of RFC 8037, appendices A.1 and A.3.
+    let kid = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
+    assert_eq!(jsonwebtoken::decode_header(&access).unwrap().kid.as_deref(), Some(kid));
+    let jwks = world.authority.keys().jwks();
+    assert_eq!(
+        serde_json::to_value(&jwks).unwrap(),
+        json!({"keys": [{
+            "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+            "kid": kid, "use": "sig", "alg": "EdDSA",
+        }]})
+    );
+    let key = DecodingKey::from_jwk(&jwks.keys[0]).unwrap();
+    let mut validation = Validation::new(Algorithm::EdDSA);
+    validation.validate_exp = false;
+    assert!(jsonwebtoken::decode::<Value>(&access, &key, &validation).is_ok());
+
+    // Key confusion: the public key as an HMAC secret.
+    let public = jwks.keys[0].clone();
+    let secret = format!("{public:?}");
+    let forged = mint_with(&Header::new(Algorithm::HS256), &good(), &secret);
+    assert!(world.authenticate(&forged).is_err());
+}
+
+#[tokio::test]
+async fn tokens_of_a_retired_key_are_accepted_and_new_ones_use_the_active_key() {
+    let old = || Key::hmac(Algorithm::HS256, SECRET.as_bytes()).unwrap();
+    let new = Key::from_private_pem(Algorithm::EdDSA, ED25519.as_bytes()).unwrap();
+    let ring = KeyRing::new(new).also_accept(old());
+    let store = auth_core::MemoryStore::new();
+    let hands = auth_core::ManualClock::at_unix_seconds(1_800_000_000);
+    let authority = auth_core::Authority::builder(Settings::default())
+        .keys(ring)
+        .store(store)
+        .users(common::Users::with_alice())
+        .clock(hands.clock())
+        .build()
+        .unwrap();
+    authority.sync().await.unwrap();
+    assert!(authority.authenticate(&mint(&good())).is_ok());
+    let client = auth_core::ClientInfo::default();
+    let login = authority.login("user", "alice", common::PASSWORD, &client).await.unwrap();
+    let header = jsonwebtoken::decode_header(login.granted.access.expose()).unwrap();
+    assert_eq!(header.alg, Algorithm::EdDSA);
+}
+
+#[test]
+fn weak_and_unfit_keys_are_refused_at_start_without_being_told() {
+    for (algorithm, key) in [
+        (Algorithm::HS256, "short-secret"),
+        (Algorithm::HS512, SECRET),
+        (Algorithm::HS256, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+        (Algorithm::EdDSA, SECRET),
+        (Algorithm::RS256, ED25519),
+    ] {
+        let settings = Settings { algorithm, ..Settings::with_signing_key(key) };
+        let error = auth_core::Authority::builder(settings)
+            .store(auth_core::MemoryStore::new())
+            .users(common::Users::with_alice())
+            .build()
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("signing_key"), "{text}");
+        assert!(!text.contains(key), "{text}");
+    }
+}
+
+#[test]
+fn everything_that_is_missing_is_named_at_once() {
+    let error = auth_core::Authority::builder(Settings::default()).build().unwrap_err();
+    let names: Vec<_> = error.0.iter().map(|fault| fault.setting.as_str()).collect();
+    assert_eq!(names, ["signing_key", "store", "users"]);
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// One for all cases: they change nothing in it.
+fn world() -> &'static (World, String) {
+    static WORLD: OnceLock<(World, String)> = OnceLock::new();
+    WORLD.get_or_init(|| {
+        wait(async {
+            let world = World::new().await;
+            let (access, _) = world.pair().await;
+            (world, access)
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_one_bit_change_of_a_token_is_refused(position: prop::sample::Index, bit in 0u8..7) {
+        let (world, access) = world();
+        let mut bytes = access.clone().into_bytes();
+        let at = position.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        if let Ok(changed) = String::from_utf8(bytes) {
+            prop_assert!(world.authenticate(&changed).is_err());
+        }
+    }
+
+    #[test]
+    fn no_text_panics(text in "\\PC{0,300}", segments in prop::collection::vec("[A-Za-z0-9_-]{0,40}", 0..5)) {
+        let (world, _) = world();
+        prop_assert!(world.authenticate(&text).is_err());
+        prop_assert!(world.authenticate(&segments.join(".")).is_err());
+        prop_assert!(wait(world.authority.authenticate_cookie(&text)).is_err());
+    }
+
+    /// Whatever we accept, jsonwebtoken accepts with everything required.
+    #[test]
+    fn nothing_is_accepted_that_the_oracle_refuses(
+        exp in prop_oneof![Just(json!(1_800_000_300)), any::<i64>().prop_map(|n| json!(n)), any::<f64>().prop_map(|n| json!(n)), Just(json!("1800000300"))],
+        kind in prop_oneof![Just("access"), Just("refresh"), Just("Access")],
+        user in prop_oneof![Just(json!("1")), Just(json!(1)), Just(json!(null)), Just(json!([]))],
+    ) {
+        let (world, _) = world();
+        let mut claims = good();
+        claims["exp"] = exp;
+        claims["token_type"] = json!(kind);
+        claims["user_id"] = user;
+        let token = mint(&claims);
+        if world.authenticate(&token).is_ok() {
+            let key = DecodingKey::from_secret(SECRET.as_bytes());
+            let mut validation = Validation::new(Algorithm::HS256);
+            validation.validate_exp = false;
+            validation.set_required_spec_claims(&["exp"]);
+            let oracle = jsonwebtoken::decode::<Value>(&token, &key, &validation).unwrap().claims;
+            prop_assert!(oracle["exp"].as_u64().unwrap() > 1_800_000_000);
+            prop_assert_eq!(&oracle["token_type"], "access");
+        }
+    }
+}
