@@ -1,4 +1,58 @@
 //! Authentication for actix-web: JWT and session login, guards, ready-made routes.
+//!
+//! ```
+//! use actix_jwt::auth_core::{Authority, MemoryStore, Settings};
+//! use actix_jwt::permission::{HasScope, IsStaff};
+//! use actix_jwt::{Auth, AuthUser, JwtAuth};
+//! use actix_web::{App, HttpServer, get, web};
+//! # use actix_jwt::auth_core::{Account, Outage, UserDirectory, password::PasswordHash};
+//! # #[derive(Clone)] struct MyUsers;
+//! # #[async_trait::async_trait]
+//! # impl UserDirectory for MyUsers {
+//! #     async fn find_by_login(&self, _: &str) -> Result<Option<Account>, Outage> { Ok(None) }
+//! #     async fn load(&self, _: &str) -> Result<Option<Account>, Outage> { Ok(None) }
+//! #     async fn upgrade_password_hash(&self, _: &str, _: &PasswordHash, _: &PasswordHash)
+//! #         -> Result<(), Outage> { Ok(()) }
+//! # }
+//!
+//! #[get("/")]
+//! async fn list(user: AuthUser) -> String {
+//!     format!("the orders of {}", user.user_id())
+//! }
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let settings = Settings::with_signing_key(std::env::var("SIGNING_KEY")?);
+//! let authority = Authority::builder(settings).store(MemoryStore::new()).users(MyUsers).build()?;
+//! let auth = Auth::start(authority).await?;
+//!
+//! HttpServer::new(move || {
+//!     App::new()
+//!         .configure(auth.mount("/api"))
+//!         .service(web::scope("/orders").wrap(JwtAuth).service(list))
+//!         .service(
+//!             web::scope("/admin").wrap(JwtAuth::require(IsStaff | HasScope("orders:write"))),
+//!         )
+//! })
+//! # .bind("127.0.0.1:0")?; Ok(()) }
+//! ```
+//!
+//! | in a handler or a scope | what it means |
+//! |---|---|
+//! | [`.wrap(JwtAuth)`](JwtAuth) | authenticated, or 401 |
+//! | [`JwtAuth::require`] | allowed by a [`permission`], or 401 / 403 |
+//! | [`JwtAuth::optional`] | anonymous is fine; a bad credential is not |
+//! | [`AuthUser<P>`](AuthUser) | who it is, allowed by `P`; no query |
+//! | [`MaybeAuthUser`] | who it is, or nobody |
+//! | [`Claims<T>`](Claims) | the claims as your type; no query |
+//! | [`CurrentUser<T>`](CurrentUser) | the user as the directory has them now: one query |
+//! | [`Auth`] | the authority itself |
+//!
+//! An extractor authenticates by itself, so a forgotten middleware never means an open route; a
+//! request is verified once, however many ask. Every error is a [`Problem`]: 401 without or with a bad
+//! credential, 403 without the permission, 503 in an outage.
+//!
+//! [`Auth::mount`] adds the routes: obtaining, refreshing, verifying and blacklisting tokens with
+//! the paths and bodies of djangorestframework-simplejwt, and session login with cookies.
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]

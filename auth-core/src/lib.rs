@@ -1,4 +1,38 @@
 //! Tokens, keys, sessions, revocation, passwords and permissions: authentication without HTTP.
+//!
+//! A login on a device is a **session**: one row in a [`SessionStore`], whatever carries it. From
+//! it follow short-lived *access tokens*, which open routes without a query, and *refresh tokens*,
+//! which are spent when they are used. An [`Authority`] issues and checks all of them.
+//!
+//! | you want | it is |
+//! |---|---|
+//! | to log in, check a token, refresh, end a session | [`Authority`] |
+//! | to configure it | [`Settings`], [`KeyRing`] |
+//! | to give it your users | [`UserDirectory`], [`Account`] |
+//! | to keep sessions | [`MemoryStore`], [`store::diesel`], or your own [`SessionStore`] |
+//! | to know who asks | [`Verified`]: only a check makes one |
+//! | to decide what they may do | [`Permission`], with `&`, `\|` and `!` |
+//! | to hear what happened | [`AuthEvent`] |
+//! | to test it | [`ManualClock`], [`conformance`] |
+//!
+//! For actix-web there is `actix-jwt` on top of this crate.
+//!
+//! # Guarantees
+//!
+//! * [`Authority::authenticate`] does no I/O. A revocation reaches access tokens all the same: each
+//!   process keeps the live ones in memory and follows the store ([`Authority::sync`]).
+//! * A refresh token works once; for some seconds more it gets the same answer again, for lost
+//!   answers and several tabs; after that its use ends the session ([`rotation::decide`]).
+//! * What is configured is required: an issuer, an audience, a kind, an expiry that is missing is
+//!   a refused token, never a passed check.
+//! * An [`Outage`] is an error of its own, never "not found" and never "anonymous".
+//! * Time comes from a [`Clock`] and randomness from [`random`], so that tests set the one and
+//!   every secret comes from the other.
+//!
+//! # Features
+//!
+//! `sqlite` and `postgres` add the stores over Diesel; `postgres-tls` compiles OpenSSL for TLS to
+//! PostgreSQL; `testing` adds the conformance suite. None changes what the others do.
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]

@@ -39,7 +39,8 @@ CREATE TABLE auth_sessions (
 CREATE INDEX auth_sessions_live ON auth_sessions (user_type, user_id) WHERE revoked_at IS NULL;
 
 -- There is no index for pruning: what is over depends on rotated_at and last_seen_at, and every
--- rotation would pay for them. Pruning walks the primary key in the background instead.
+-- rotation would pay for them. Pruning reads the table instead, in the background and at most once
+-- for every 10,000 sessions that it finds.
 
 -- What the processes have to refuse before it expires by itself. Append only; AUTOINCREMENT, so
 -- that a number is never given twice, not even after pruning.

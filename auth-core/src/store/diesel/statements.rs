@@ -58,13 +58,8 @@ pub trait Statements: Connection {
 
     fn revocations(&mut self, after: i64, now: DateTime<Utc>) -> QueryResult<Vec<Revocation>>;
 
-    /// At most `limit` sessions that are over, in the order of their ids, `after` excluded.
-    fn over_sessions(
-        &mut self,
-        over: &Over,
-        after: Option<SessionId>,
-        limit: i64,
-    ) -> QueryResult<Vec<SessionId>>;
+    /// At most `limit` sessions that are over.
+    fn over_sessions(&mut self, over: &Over, limit: i64) -> QueryResult<Vec<SessionId>>;
 
     /// Deletes those of `ids` that are (still) over and that nobody is changing.
     fn delete_sessions(&mut self, over: &Over, ids: &[SessionId]) -> QueryResult<usize>;
@@ -234,18 +229,9 @@ macro_rules! statements {
                 Ok(rows.into_iter().filter_map(RevocationRow::into_revocation).collect())
             }
 
-            fn over_sessions(
-                &mut self,
-                over: &Over,
-                after: Option<SessionId>,
-                limit: i64,
-            ) -> QueryResult<Vec<SessionId>> {
-                // Nothing sorts before an empty string of bytes.
-                let after = after.as_ref().map_or(&[][..], |id| &id.as_bytes()[..]);
+            fn over_sessions(&mut self, over: &Over, limit: i64) -> QueryResult<Vec<SessionId>> {
                 auth_sessions::table
-                    .filter(auth_sessions::id.gt(after))
                     .filter(over!(over))
-                    .order(auth_sessions::id)
                     .limit(limit)
                     .select(auth_sessions::id)
                     .load::<Vec<u8>>(self)?
