@@ -82,15 +82,15 @@ struct Profile {
 
 /// Who am I? Without a query, unless the token is another issuer's and does not tell.
 async fn me(user: AuthUser, auth: Auth) -> Result<web::Json<Me>, Problem> {
-    let profile = match user.claims() {
-        Ok(profile) => profile,
-        Err(_) => {
+    Ok(web::Json(match (parse_id(user.user_id()), user.claims()) {
+        (Some(id), Ok(Profile { username, email })) => Me { id, username, email },
+        (id, _) => {
+            // 401 for an id that cannot be one.
             let account = auth.load_account(&user).await?;
-            Profile { username: account.username, email: account.email }
+            let id = id.ok_or_else(Problem::not_found)?;
+            Me { id, username: account.username, email: account.email }
         }
-    };
-    let id = parse_id(user.user_id()).ok_or_else(Problem::user_not_found)?;
-    Ok(web::Json(Me { id, username: profile.username, email: profile.email }))
+    }))
 }
 
 /// Alive: it answers.
@@ -98,29 +98,49 @@ async fn healthz() -> web::Json<serde_json::Value> {
     web::Json(json!({ "status": "ok" }))
 }
 
-/// Ready for requests, or what is missing. Causes are in the log.
+/// What a part of the readiness report says.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Part {
+    Ok,
+    Unavailable,
+    /// Migrations that have not been applied.
+    Pending,
+    /// Not to be known while the database is away.
+    Unknown,
+    /// Too long without word of other processes' revocations.
+    Stale,
+}
+
+#[derive(Serialize)]
+struct Readiness {
+    status: Part,
+    database: Part,
+    migrations: Part,
+    revocations: Part,
+    keys: Part,
+}
+
+/// Ready for requests, or what is wrong. The causes are in the log.
 async fn readyz(auth: Auth, db: web::Data<Db>) -> HttpResponse {
     let (database, migrations) = match db.pending().await {
-        Ok(pending) if pending.is_empty() => ("ok", "ok"),
+        Ok(pending) if pending.is_empty() => (Part::Ok, Part::Ok),
         Ok(pending) => {
             tracing::warn!(?pending, "not ready: migrations have not been applied");
-            ("ok", "pending")
+            (Part::Ok, Part::Pending)
         }
         Err(outage) => {
             tracing::warn!(%outage, "not ready: the database");
-            ("unavailable", "unknown")
+            (Part::Unavailable, Part::Unknown)
         }
     };
-    let revocations = if auth.authority().is_current() { "ok" } else { "stale" };
-    let is_ready = [database, migrations, revocations].iter().all(|part| *part == "ok");
-    let mut answer =
-        if is_ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    answer.json(json!({
-        "status": if is_ready { "ok" } else { "unavailable" },
-        "database": database,
-        "migrations": migrations,
-        "revocations": revocations,
-        // An authority is not built without a key that signs.
-        "keys": "ok",
-    }))
+    let revocations = if auth.authority().is_current() { Part::Ok } else { Part::Stale };
+    // Without a key that signs there would be no authority.
+    let keys = Part::Ok;
+    let is_ready = [database, migrations, revocations, keys].iter().all(|part| *part == Part::Ok);
+    let (mut answer, status) = match is_ready {
+        true => (HttpResponse::Ok(), Part::Ok),
+        false => (HttpResponse::ServiceUnavailable(), Part::Unavailable),
+    };
+    answer.json(Readiness { status, database, migrations, revocations, keys })
 }

@@ -1,32 +1,45 @@
 //! The command line.
 
-use std::fmt::Write as _;
-use std::io::{self, BufRead, IsTerminal, Read, Write as _};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use actix_web::dev::ServerHandle;
 use actix_web::rt;
-use auth_core::keys::KeyRing;
+#[cfg(unix)]
+use actix_web::rt::signal::unix::{self, SignalKind};
 use auth_core::session::RevocationReason;
 use auth_core::store::Revoke;
-use auth_core::{Authority, Clock, Key, Outage, Session, SessionId, SettingsError, random};
+use auth_core::{Authority, Clock, Outage, Session, SessionId, Settings, SettingsError, random};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use demo_app::config::LogFormat;
-use demo_app::users::{NewUser, UserError, Users};
+use demo_app::users::{NewUser, User, UserError, Users};
 use demo_app::{Config, StartError, telemetry};
 use tracing::level_filters::LevelFilter;
 
+/// Longer than any password that is taken.
+const MAX_PASSWORD_BYTES: u64 = 8192;
+
+const MINUTE: &str = "%Y-%m-%d %H:%M";
+
 /// Users, login by session cookie and by token, over SQLite or PostgreSQL.
 ///
-/// Configured by a TOML file and by environment variables, which go before it: LISTEN,
-/// DATABASE_URL (sqlite://PATH or postgres://…), SIGNING_KEY or SIGNING_KEY_FILE, PUBLIC_URL,
-/// INSECURE_COOKIES, LOG_FORMAT (text or json), and the settings of the tokens, such as
-/// ACCESS_TOKEN_LIFETIME=10m. The names in the file are the same in lower case.
+/// Configured by a TOML file and by environment variables, which go before the file:
+///
+///   LISTEN                 the address to serve on (127.0.0.1:8000)
+///   DATABASE_URL           sqlite://PATH or postgres://… (sqlite://demo.db)
+///   SIGNING_KEY            a secret of 32 bytes or more, or a private key in PEM
+///   SIGNING_KEY_FILE       a file with it (demo.key, made at the first start)
+///   PUBLIC_URL             where browsers find the site, behind a proxy
+///   INSECURE_COOKIES       true: send cookies over plain HTTP, for development
+///   LOG_FORMAT             text or json (text)
+///   ACCESS_TOKEN_LIFETIME  5m, and every other setting of the tokens
+///
+/// In the file the names are in lower case.
 #[derive(Parser)]
-#[command(name = "demo-app", version, max_term_width = 100)]
+#[command(name = "demo-app", version, verbatim_doc_comment)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -105,11 +118,13 @@ enum Failure {
     Start(#[from] StartError),
     #[error("{0}: {1}")]
     User(String, UserError),
-    #[error(transparent)]
-    Outage(#[from] Outage),
+    #[error("the user has no such session")]
+    NoSuchSession,
     #[error("the password: {0}")]
-    Password(io::Error),
-    #[error("{0}")]
+    Password(&'static str),
+    #[error("the database: {0}")]
+    Outage(#[from] Outage),
+    #[error(transparent)]
     Io(#[from] io::Error),
 }
 
@@ -139,34 +154,35 @@ pub(crate) async fn main() -> ExitCode {
 
 /// Runs a command and answers what it says in the end.
 async fn run(cli: Cli) -> Result<String, Failure> {
-    let Cli { command, config, serve } = cli;
-    let listen = match (&command, serve.listen) {
-        (Some(Command::Serve(after)), before) => after.listen.clone().or(before),
-        (None, listen) => listen,
-        (Some(_), None) => None,
-        (Some(_), Some(_)) => {
+    let command = match (cli.command, cli.serve) {
+        (None, serve) => Command::Serve(serve),
+        (Some(Command::Serve(after)), before) => {
+            Command::Serve(ServeArgs { listen: after.listen.or(before.listen) })
+        }
+        (Some(_), ServeArgs { listen: Some(_) }) => {
             Cli::command().error(ErrorKind::ArgumentConflict, "--listen is for serve").exit()
         }
+        (Some(command), ServeArgs { listen: None }) => command,
+    };
+    let (level, listen) = match &command {
+        Command::Serve(ServeArgs { listen }) => (LevelFilter::INFO, listen.clone()),
+        _ => (LevelFilter::WARN, None),
     };
     let variables = std::env::vars_os().filter_map(|(name, value)| {
         Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
     });
     let variables = variables.chain(listen.map(|listen| ("LISTEN".to_owned(), listen)));
-    let config = Config::load(config.as_deref(), variables)?;
-
-    let level = match command {
-        None | Some(Command::Serve(_)) => LevelFilter::INFO,
-        Some(_) => LevelFilter::WARN,
-    };
+    let config = Config::load(cli.config.as_deref(), variables)?;
     telemetry::init(config.log_format, level);
     match command {
-        None | Some(Command::Serve(_)) => self::serve(config).await,
-        Some(Command::Migrate) => migrate(config).await,
-        Some(Command::FlushExpiredTokens) => {
+        Command::Serve(_) => serve(config).await,
+        Command::Migrate => migrate(&config).await,
+        Command::FlushExpiredTokens => {
             let removed = Upkeep::open(config).await?.authority.prune().await?;
-            Ok(format!("removed {removed} rows\n"))
+            Ok(format!("rows removed: {removed}\n"))
         }
-        Some(Command::CreateUser { name, email, staff, inactive, role, password }) => {
+        Command::CreateUser { name, email, staff, inactive, role, password } => {
+            let Upkeep { users, authority } = Upkeep::open(config).await?;
             let new = NewUser {
                 username: name.clone(),
                 email,
@@ -175,26 +191,23 @@ async fn run(cli: Cli) -> Result<String, Failure> {
                 is_active: !inactive,
                 role,
             };
-            let Upkeep { users, authority } = Upkeep::open(config).await?;
             let created = users.create(&authority, new).await;
             let user = created.map_err(|error| Failure::User(name, error))?;
             Ok(format!("created {} (id {})\n", user.username, user.id))
         }
-        Some(Command::SetPassword { name, password }) => {
-            let password = password.read()?;
+        Command::SetPassword { name, password } => {
             let Upkeep { users, authority } = Upkeep::open(config).await?;
+            let password = password.read()?;
             match users.set_password(&authority, &name, &password).await {
                 Ok(()) => Ok(format!("{name} has a new password\n")),
                 Err(error) => Err(Failure::User(name, error)),
             }
         }
-        Some(Command::Deactivate { name }) => {
-            set_active(config, name, false, "can no longer log in; all sessions have ended").await
-        }
-        Some(Command::Activate { name }) => set_active(config, name, true, "can log in").await,
-        Some(Command::Sessions(SessionsCommand::List { name })) => list(config, name).await,
-        Some(Command::Sessions(SessionsCommand::Revoke { name, session })) => {
-            revoke(config, name, session).await
+        Command::Deactivate { name } => set_active(config, name, false).await,
+        Command::Activate { name } => set_active(config, name, true).await,
+        Command::Sessions(SessionsCommand::List { name }) => list_sessions(config, name).await,
+        Command::Sessions(SessionsCommand::Revoke { name, session }) => {
+            revoke_sessions(config, name, session).await
         }
     }
 }
@@ -202,12 +215,13 @@ async fn run(cli: Cli) -> Result<String, Failure> {
 async fn serve(config: Config) -> Result<String, Failure> {
     let log_format = config.log_format;
     let running = demo_app::start(config, Clock::system()).await?;
+    stop_on_signals(&running.server.handle())?;
     tracing::info!(addr = %running.addr, "listening");
     if log_format == LogFormat::Text {
         let text = welcome(running.addr, running.users.is_empty().await?);
-        io::stdout().write_all(text.as_bytes())?;
+        // Nobody has to read it.
+        let _ = io::stdout().write_all(text.as_bytes());
     }
-    rt::spawn(stop_on_signal(running.server.handle()));
     running.server.await?;
     tracing::info!("stopped");
     Ok(String::new())
@@ -230,40 +244,132 @@ fn welcome(addr: SocketAddr, is_first_start: bool) -> String {
     text
 }
 
-/// On the first signal requests under way may end; on the second they may not.
-async fn stop_on_signal(server: ServerHandle) {
-    for graceful in [true, false] {
-        if let Err(error) = signal().await {
-            tracing::error!(%error, "signals are not heard");
-            return;
-        }
-        tracing::info!(graceful, "stopping");
-        rt::spawn(server.stop(graceful));
-    }
-}
-
-/// SIGINT or SIGTERM.
-async fn signal() -> io::Result<()> {
+/// SIGINT and SIGTERM let the requests under way end.
+fn stop_on_signals(server: &ServerHandle) -> io::Result<()> {
     #[cfg(unix)]
-    {
-        use rt::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        std::future::poll_fn(|context| {
-            let interrupted = interrupt.poll_recv(context).is_ready();
-            match interrupted || terminate.poll_recv(context).is_ready() {
-                true => std::task::Poll::Ready(Ok(())),
-                false => std::task::Poll::Pending,
-            }
-        })
-        .await
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        let (server, mut signals) = (server.clone(), unix::signal(kind)?);
+        rt::spawn(async move {
+            signals.recv().await;
+            tracing::info!("stopping");
+            server.stop(true).await;
+        });
     }
     #[cfg(not(unix))]
-    rt::signal::ctrl_c().await
+    {
+        let server = server.clone();
+        rt::spawn(async move {
+            if rt::signal::ctrl_c().await.is_ok() {
+                server.stop(true).await;
+            }
+        });
+    }
+    Ok(())
 }
 
-async fn migrate(config: Config) -> Result<String, Failure> {
-    let db = demo_app::db::Db::open(&config.database)?;
-    let _ = db;
-    Ok(String::new())
+async fn migrate(config: &Config) -> Result<String, Failure> {
+    let applied = demo_app::open_database(config)?.migrate().await?;
+    let mut said: String = applied.iter().map(|name| format!("applied {name}\n")).collect();
+    if applied.is_empty() {
+        said += "nothing to do: the database is up to date\n";
+    }
+    Ok(said)
+}
+
+async fn set_active(config: Config, name: String, active: bool) -> Result<String, Failure> {
+    let Upkeep { users, authority } = Upkeep::open(config).await?;
+    match users.set_active(&authority, &name, active).await {
+        Ok(()) if active => Ok(format!("{name} can log in\n")),
+        Ok(()) => Ok(format!("{name} is logged out and can no longer log in\n")),
+        Err(error) => Err(Failure::User(name, error)),
+    }
+}
+
+async fn list_sessions(config: Config, name: String) -> Result<String, Failure> {
+    let upkeep = Upkeep::open(config).await?;
+    let principal = upkeep.find(name).await?.principal();
+    let sessions = upkeep.authority.sessions(&principal).await?;
+    if sessions.is_empty() {
+        return Ok("no sessions\n".into());
+    }
+    let mut said = String::new();
+    for Session { id, carrier, created_at, last_seen_at, client, .. } in sessions {
+        let (ip, agent) = (client.ip.unwrap_or_default(), client.user_agent.unwrap_or_default());
+        let carrier = carrier.as_str();
+        let (created, seen) = (created_at.format(MINUTE), last_seen_at.format(MINUTE));
+        said += &format!("{id}  {carrier:6}  since {created}  seen {seen}  {ip}  {agent}\n");
+    }
+    Ok(said)
+}
+
+async fn revoke_sessions(
+    config: Config,
+    name: String,
+    session: Option<SessionId>,
+) -> Result<String, Failure> {
+    let upkeep = Upkeep::open(config).await?;
+    let principal = upkeep.find(name).await?.principal();
+    let revoke = match session {
+        None => Revoke::Principal(principal),
+        Some(id) => {
+            let sessions = upkeep.authority.sessions(&principal).await?;
+            if !sessions.iter().any(|session| session.id == id) {
+                return Err(Failure::NoSuchSession);
+            }
+            Revoke::Session(id)
+        }
+    };
+    let ended = upkeep.authority.revoke(revoke, RevocationReason::Administrator).await?;
+    Ok(format!("sessions ended: {}\n", ended.len()))
+}
+
+/// What the commands work with.
+struct Upkeep {
+    users: Users,
+    authority: Authority,
+}
+
+impl Upkeep {
+    async fn open(config: Config) -> Result<Self, Failure> {
+        let db = demo_app::open_database(&config)?;
+        db.migrate().await?;
+        // Commands sign nothing. With a key of their own they work where the server's cannot be
+        // read, and make no key file.
+        let settings = Settings {
+            algorithm: Settings::default().algorithm,
+            signing_key: Some(random::token().into()),
+            verifying_key: None,
+            password_lanes: 1,
+            ..config.settings
+        };
+        let authority = demo_app::authority(settings, &db, Clock::system())?;
+        Ok(Self { users: Users::new(db), authority })
+    }
+
+    async fn find(&self, name: String) -> Result<User, Failure> {
+        let user = self.users.find(&name).await?;
+        user.ok_or(Failure::User(name, UserError::Unknown))
+    }
+}
+
+impl PasswordArgs {
+    /// From the terminal, asked twice and not shown, or the first line of a pipe.
+    fn read(&self) -> Result<String, Failure> {
+        let password = if self.password_stdin || !io::stdin().is_terminal() {
+            let mut line = String::new();
+            io::stdin().lock().take(MAX_PASSWORD_BYTES).read_line(&mut line)?;
+            if line.is_empty() {
+                return Err(Failure::Password("there is none on the standard input"));
+            }
+            let line = line.strip_suffix('\n').unwrap_or(&line);
+            line.strip_suffix('\r').unwrap_or(line).to_owned()
+        } else {
+            let password = rpassword::prompt_password("Password: ")?;
+            if rpassword::prompt_password("Again: ")? != password {
+                return Err(Failure::Password("the two are not the same"));
+            }
+            password
+        };
+        Ok(password)
+    }
 }

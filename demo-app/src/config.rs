@@ -100,14 +100,14 @@ impl Config {
     /// Everything that is wrong, without the values.
     pub fn load(
         file: Option<&Path>,
-        env: impl Iterator<Item = (String, String)>,
+        env: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, SettingsError> {
         let mut config = Self::default();
         let mut faults = Vec::new();
         if let Some(path) = file {
             config.read_file(path, &mut faults);
         }
-        config.read_env(&env.collect(), &mut faults);
+        config.read_env(&env.into_iter().collect(), &mut faults);
         faults.extend(config.check());
         if faults.is_empty() { Ok(config) } else { Err(SettingsError(faults)) }
     }
@@ -182,7 +182,8 @@ impl Config {
             };
             faults.extend(outcome.err().map(|fault| Fault::new(variable, fault.problem)));
         }
-        let given = |name: &&str| env.get(&name.to_ascii_uppercase()).is_some_and(|v| !v.is_empty());
+        let given =
+            |name: &&str| env.get(&name.to_ascii_uppercase()).is_some_and(|v| !v.is_empty());
         self.ignored = Self::RESERVED.iter().copied().filter(given).collect();
     }
 
@@ -212,10 +213,11 @@ impl Config {
                 self.public_url = (!url.is_empty()).then(|| url.trim_end_matches('/').to_owned());
             }
             "insecure_cookies" => {
-                self.insecure_cookies = match value {
-                    Value::Bool(flag) => *flag,
-                    Value::String(word) if word == "true" || word == "1" => true,
-                    Value::String(word) if word == "false" || word == "0" => false,
+                let word = value.as_str().map(str::to_ascii_lowercase);
+                self.insecure_cookies = match (value, word.as_deref()) {
+                    (Value::Bool(flag), _) => *flag,
+                    (_, Some("true" | "yes" | "on" | "1")) => true,
+                    (_, Some("false" | "no" | "off" | "0")) => false,
                     _ => return Err(fault("must be true or false")),
                 };
             }

@@ -12,7 +12,8 @@ use jsonwebtoken::Algorithm;
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// What comes before the 32 bytes of a private key in an Ed25519 PKCS#8 document (RFC 8410 §7).
-const ED25519_PKCS8: [u8; 16] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+const ED25519_PKCS8: [u8; 16] =
+    *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
 
 /// A key, and whether it has just been made.
 pub(crate) struct Obtained {
@@ -40,7 +41,8 @@ pub(crate) fn read(path: &Path) -> Result<SecretText, String> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let metadata = file.metadata().map_err(|error| fault(format!("cannot be read: {error}")))?;
+        let metadata =
+            file.metadata().map_err(|error| fault(format!("cannot be read: {error}")))?;
         let mode = metadata.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(fault(format!(

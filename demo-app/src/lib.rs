@@ -26,7 +26,6 @@ use db::{Db, OpenError};
 use users::Users;
 
 /// A server that listens.
-#[derive(Debug)]
 pub struct Running {
     /// Where it listens.
     pub addr: SocketAddr,
@@ -69,7 +68,14 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     for name in &config.ignored {
         tracing::warn!("{} has no effect in this version", name.to_uppercase());
     }
-    let db = open_database(&config.database).await?;
+    if config.insecure_cookies {
+        tracing::warn!("cookies are sent over plain HTTP too: for development only");
+    }
+    let db = open_database(&config)?;
+    let applied = db.migrate().await?;
+    if !applied.is_empty() {
+        tracing::info!(?applied, "the database was brought up to date");
+    }
     let settings = with_signing_key(&config)?;
     let users = Users::new(db.clone());
     let mut auth = Auth::builder(authority(settings, &db, clock)?)
@@ -88,22 +94,17 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     Ok(Running { addr, server, auth, db, users })
 }
 
-/// Opens the database and applies the migrations that are missing.
+/// Opens the database, whose tables may be missing or old.
 ///
 /// # Errors
 /// [`StartError::Settings`] for a URL that cannot work, [`StartError::Database`].
-pub async fn open_database(url: &DatabaseUrl) -> Result<Db, StartError> {
-    let db = Db::open(url).map_err(|error| match error {
+pub fn open_database(config: &Config) -> Result<Db, StartError> {
+    Db::open(&config.database).map_err(|error| match error {
         OpenError::Url(error) => {
             SettingsError(vec![Fault::new("database_url", error.to_string())]).into()
         }
         OpenError::Outage(outage) => StartError::Database(outage),
-    })?;
-    let applied = db.migrate().await?;
-    if !applied.is_empty() {
-        tracing::info!(?applied, "the database was brought up to date");
-    }
-    Ok(db)
+    })
 }
 
 /// An authority over this database. Its tokens carry `username` and `email`, so that nobody has

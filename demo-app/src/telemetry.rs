@@ -11,17 +11,22 @@ use actix_web::middleware::Next;
 use auth_core::{AuthEvent, random};
 use tracing::level_filters::LevelFilter;
 use tracing::{Instrument, info, info_span, warn};
+use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Writes log lines to the standard error output.
+/// Writes log lines to the standard error output. The level is not for the environment to
+/// choose: at finer ones a library may print a request with all its headers.
 pub fn init(format: LogFormat, level: LevelFilter) {
-    let lines = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr);
+    let filter = EnvFilter::new(format!("{level},actix_server=warn"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match format {
-        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).init(),
-        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Text => {
+            lines.with_target(false).with_ansi(io::stderr().is_terminal()).init();
+        }
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).init(),
     }
 }
 

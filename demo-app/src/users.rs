@@ -13,23 +13,26 @@ use diesel::prelude::*;
 use serde_json::Map;
 
 use crate::db::{Db, run};
+use schema::users;
 
 const USER_TYPE: &str = auth_core::claims::DEFAULT_USER_TYPE;
 
 const MAX_NAME_CHARS: usize = 150;
 const MAX_EMAIL_CHARS: usize = 254;
 
-diesel::table! {
-    users (id) {
-        id -> BigInt,
-        username -> Text,
-        email -> Text,
-        password_hash -> Nullable<Text>,
-        is_active -> Bool,
-        is_staff -> Bool,
-        role -> Nullable<Text>,
-        created_at -> BigInt,
-        last_login_at -> Nullable<BigInt>,
+mod schema {
+    diesel::table! {
+        users (id) {
+            id -> BigInt,
+            username -> Text,
+            email -> Text,
+            password_hash -> Nullable<Text>,
+            is_active -> Bool,
+            is_staff -> Bool,
+            role -> Nullable<Text>,
+            created_at -> BigInt,
+            last_login_at -> Nullable<BigInt>,
+        }
     }
 }
 
@@ -229,9 +232,10 @@ impl Users {
     /// # Errors
     /// The database is away.
     pub async fn is_empty(&self) -> Result<bool, Outage> {
-        run!(&self.db, read, |conn| {
-            diesel::select(diesel::dsl::not(diesel::dsl::exists(users::table))).get_result(conn)
-        })
+        let first = run!(&self.db, read, |conn| {
+            users::table.select(users::id).first::<i64>(conn).optional()
+        });
+        Ok(first?.is_none())
     }
 
     /// Gives a user another password and ends their sessions.

@@ -18,7 +18,7 @@ CREATE TABLE users (
 -- A revocation must outlive every token that it concerns. SQL does not know the lifetimes of
 -- tokens; the application accepts at most 30 days for them, and this remembers for 31.
 CREATE FUNCTION end_sessions_of_user(ended_user bigint, why text) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     now_ms bigint := floor(extract(epoch FROM clock_timestamp()) * 1000);
     until_ms bigint := now_ms + 31::bigint * 86400000;
@@ -38,13 +38,15 @@ BEGIN
         VALUES ('foreign', 'user', ended_user::text, now_ms, why, until_ms);
 END $$;
 
-CREATE FUNCTION users_ended() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION users_ended() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM end_sessions_of_user(OLD.id, TG_ARGV[0]);
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION users_truncated() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION users_truncated() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     PERFORM end_sessions_of_user(id, 'user_deleted') FROM users;
     RETURN NULL;

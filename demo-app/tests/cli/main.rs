@@ -1,0 +1,7 @@
+//! The program itself, run as people run it.
+
+mod sandbox;
+
+mod configuration;
+mod server;
+mod users;

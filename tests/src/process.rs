@@ -1,0 +1,99 @@
+//! The real binary, in a process of its own.
+
+use std::env;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use crate::token::SIGNING_KEY;
+use crate::{Anonymous, TestDb};
+
+/// `demo-app serve`. It is killed when this is dropped.
+pub struct Process {
+    child: Child,
+    anonymous: Anonymous,
+}
+
+impl Process {
+    /// Starts a server on `db` with some settings in its environment, and waits until it
+    /// listens.
+    pub fn serve(db: &TestDb, settings: &[(&str, &str)]) -> Self {
+        let mut command = command(db);
+        command.envs(settings.iter().copied()).env("LISTEN", "127.0.0.1:0");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary can be started");
+        let stdout = child.stdout.take().expect("the output is piped");
+        let said = BufReader::new(stdout).lines().map_while(Result::ok).find_map(|line| {
+            line.strip_prefix("Listening on ").map(|address| address.trim().to_owned())
+        });
+        let Some(base) = said else {
+            let _ = child.kill();
+            panic!("the server ended instead of listening: {:?}", child.wait());
+        };
+        Self { child, anonymous: Anonymous::of(base) }
+    }
+
+    /// Runs a command of the program to its end.
+    pub fn run(db: &TestDb, arguments: &[&str], input: &str) -> Output {
+        let mut child = command(db)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary can be started");
+        // A command that wants no input may end before it has any.
+        let _ = child.stdin.take().expect("the input is piped").write_all(input.as_bytes());
+        child.wait_with_output().expect("the command ends")
+    }
+
+    /// Somebody without any credential.
+    pub fn anonymous(&self) -> &Anonymous {
+        &self.anonymous
+    }
+
+    /// Ends it as a power cut would: SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the process can be killed");
+        self.child.wait().expect("the process ends");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The program with nothing in its environment but what it needs.
+fn command(db: &TestDb) -> Command {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    let mut command = Command::new(BINARY.get_or_init(build));
+    command.env_clear().env("DATABASE_URL", db.url()).env("SIGNING_KEY", SIGNING_KEY);
+    command
+}
+
+/// `cargo test` builds the libraries of other packages, not their programs.
+fn build() -> PathBuf {
+    // target/debug/deps/sessions-0123456789abcdef
+    let this = env::current_exe().expect("a test knows its file");
+    let profile = this.ancestors().nth(2).expect("a test is in target/*/deps").to_owned();
+    let target = profile.parent().expect("a profile is in a target directory");
+
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // The whole workspace is named, so that features are as they are in the tests: what is
+    // built already is not built again.
+    cargo.args(["build", "--quiet", "--workspace", "--bin", "demo-app", "--target-dir"]);
+    cargo.arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
+    if profile.file_name().is_some_and(|name| name == "release") {
+        cargo.arg("--release");
+    }
+    assert!(cargo.status().expect("cargo can be started").success(), "demo-app does not build");
+    profile.join(format!("demo-app{}", env::consts::EXE_SUFFIX))
+}
