@@ -75,25 +75,19 @@ fn check_now<'r>(request: &'r HttpRequest, auth: &Auth) -> Now<'r> {
     let (kind, verified) = match auth.inner().places.find(request) {
         Err(cause) => return Now::Done(Err(auth.problem(cause))),
         Ok(None) => return Now::Done(Ok(None)),
-        Ok(Some(Found::Bearer(token))) => {
-            (TokenKind::Access, authority.authenticate(token))
-        }
-        Ok(Some(Found::Single(token))) => {
-            (TokenKind::Single, authority.authenticate_single(token))
-        }
-        Ok(Some(Found::Cookie(value))) => {
-            match authority.authenticate_cookie_from_memory(value) {
-                None => return Now::AskStore(value),
-                Some(verified) => {
-                    if verified.is_ok()
-                        && let Err(problem) = check_csrf(request, auth, value)
-                    {
-                        return Now::Done(Err(problem));
-                    }
-                    (TokenKind::Cookie, verified)
+        Ok(Some(Found::Bearer(token))) => (TokenKind::Access, authority.authenticate(token)),
+        Ok(Some(Found::Single(token))) => (TokenKind::Single, authority.authenticate_single(token)),
+        Ok(Some(Found::Cookie(value))) => match authority.authenticate_cookie_from_memory(value) {
+            None => return Now::AskStore(value),
+            Some(verified) => {
+                if verified.is_ok()
+                    && let Err(problem) = check_csrf(request, auth, value)
+                {
+                    return Now::Done(Err(problem));
                 }
+                (TokenKind::Cookie, verified)
             }
-        }
+        },
     };
     let refused = |error: VerifyError| auth.refused(error, auth.shown(kind));
     Now::Done(verified.map(Some).map_err(refused))

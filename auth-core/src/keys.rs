@@ -219,8 +219,11 @@ impl KeyRing {
         self
     }
 
-    /// The ring that the settings describe.
-    pub(crate) fn from_settings(settings: &Settings) -> Result<Self, Fault> {
+    /// The ring that `algorithm`, `signing_key` and `verifying_key` describe.
+    ///
+    /// # Errors
+    /// The setting that is wrong. The key itself is never told.
+    pub fn from_settings(settings: &Settings) -> Result<Self, Fault> {
         let algorithm = settings.algorithm;
         let fault = |name: &str| {
             let name = name.to_owned();

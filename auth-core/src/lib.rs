@@ -61,6 +61,7 @@ pub use clock::{Clock, ManualClock};
 pub use directory::{Account, UserDirectory};
 pub use error::{Fault, LoginError, Outage, RefreshError, SettingsError, VerifyError};
 pub use event::AuthEvent;
+pub use jsonwebtoken::Algorithm;
 pub use keys::{Key, KeyRing};
 pub use permission::Permission;
 pub use session::{ClientInfo, Principal, Session, SessionId};

@@ -207,41 +207,26 @@ impl Hasher {
     }
 
     fn verify(&mut self, password: &str, stored: Option<&PasswordHash>) -> Result<Verdict, Outage> {
-        let Some(stored) = stored else {
+        let Some(stored) = stored.and_then(Parsed::new) else {
             self.hash(password, &[0; 16])?;
             return Ok(Verdict::Mismatch);
         };
-        let Some(parsed) = Parsed::new(stored) else {
-            tracing::error!("a stored password hash is of an unknown format: nobody can match it");
-            self.hash(password, &[0; 16])?;
-            return Ok(Verdict::Mismatch);
-        };
-        let today = self.argon.params();
-        let is_todays = parsed.algorithm == Algorithm::Argon2id
-            && parsed.version == Version::V0x13
-            && (parsed.params.m_cost(), parsed.params.t_cost(), parsed.params.p_cost())
-                == (today.m_cost(), today.t_cost(), today.p_cost())
-            && parsed.output.as_bytes().len() == 32;
+        let is_todays = stored.is_made_with(&self.argon);
         let computed = if is_todays {
-            self.hash(password, &parsed.salt)?
+            phc::Output::new(&self.hash(password, &stored.salt)?)
         } else {
-            let argon = Argon2::new(parsed.algorithm, parsed.version, parsed.params);
-            let mut out = vec![0; parsed.output.as_bytes().len()];
-            argon
-                .hash_password_into(password.as_bytes(), &parsed.salt, &mut out)
+            let mut out = vec![0; stored.output.as_bytes().len()];
+            Argon2::new(stored.algorithm, stored.version, stored.params)
+                .hash_password_into(password.as_bytes(), &stored.salt, &mut out)
                 .map_err(Outage::because)?;
-            return self.upgraded(password, phc::Output::new(&out).ok() == Some(parsed.output));
+            phc::Output::new(&out)
         };
         // `Output` compares in constant time.
-        let matches = phc::Output::new(&computed).ok() == Some(parsed.output);
-        Ok(if matches { Verdict::Match { upgrade: None } } else { Verdict::Mismatch })
-    }
-
-    fn upgraded(&mut self, password: &str, matches: bool) -> Result<Verdict, Outage> {
-        if !matches {
+        if computed.map_err(Outage::because)? != stored.output {
             return Ok(Verdict::Mismatch);
         }
-        Ok(Verdict::Match { upgrade: Some(self.create(password)?) })
+        let upgrade = if is_todays { None } else { Some(self.create(password)?) };
+        Ok(Verdict::Match { upgrade })
     }
 
     fn hash(&mut self, password: &str, salt: &[u8]) -> Result<[u8; 32], Outage> {
@@ -263,8 +248,17 @@ struct Parsed {
 }
 
 impl Parsed {
+    /// `None` for a text that is no argon2 hash: nobody's password matches it.
     fn new(stored: &PasswordHash) -> Option<Self> {
-        let hash = phc::PasswordHash::new(stored.as_str()).ok()?;
+        let parsed = Self::parse(stored.as_str());
+        if parsed.is_none() {
+            tracing::error!("a stored password hash has an unknown format: nobody can match it");
+        }
+        parsed
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let hash = phc::PasswordHash::new(text).ok()?;
         Some(Self {
             algorithm: Algorithm::new(hash.algorithm.as_str()).ok()?,
             version: hash.version.map_or(Some(Version::V0x13), |v| Version::try_from(v).ok())?,
@@ -272,5 +266,89 @@ impl Parsed {
             salt: hash.salt?,
             output: hash.hash?,
         })
+    }
+
+    fn is_made_with(&self, argon: &Argon2<'_>) -> bool {
+        let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+        self.algorithm == Algorithm::Argon2id
+            && self.version == Version::V0x13
+            && costs(&self.params) == costs(argon.params())
+            && self.output.as_bytes().len() == 32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use argon2::password_hash::PasswordHasher;
+
+    use super::*;
+
+    #[test]
+    fn a_new_hash_has_the_parameters_of_owasp_and_matches_its_password_only() {
+        let mut hasher = Hasher::new().unwrap();
+        let hash = hasher.create("correct horse").unwrap();
+        assert!(hash.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.as_str());
+        let matches = |hasher: &mut Hasher, password| hasher.verify(password, Some(&hash)).unwrap();
+        assert!(matches!(matches(&mut hasher, "correct horse"), Verdict::Match { upgrade: None }));
+        assert!(matches!(matches(&mut hasher, "correct horse "), Verdict::Mismatch));
+        assert!(matches!(matches(&mut hasher, ""), Verdict::Mismatch));
+        assert_eq!(format!("{hash:?}"), "PasswordHash(…)");
+    }
+
+    #[test]
+    fn a_hash_of_other_parameters_matches_and_is_upgraded() {
+        let params = Params::new(1024, 1, 1, Some(24)).unwrap();
+        let weak = Argon2::new(Algorithm::Argon2i, Version::V0x13, params);
+        let weak = weak.hash_password_with_salt(b"correct horse", b"some old salt").unwrap();
+        let weak = PasswordHash::from_stored(weak.to_string());
+        let mut hasher = Hasher::new().unwrap();
+        match hasher.verify("correct horse", Some(&weak)).unwrap() {
+            Verdict::Match { upgrade: Some(new) } => {
+                let again = hasher.verify("correct horse", Some(&new)).unwrap();
+                assert!(matches!(again, Verdict::Match { upgrade: None }));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(hasher.verify("wrong", Some(&weak)).unwrap(), Verdict::Mismatch));
+    }
+
+    #[test]
+    fn nobody_matches_what_is_not_a_hash() {
+        let mut hasher = Hasher::new().unwrap();
+        for stored in ["", "!", "correct horse", "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA"] {
+            let stored = PasswordHash::from_stored(stored);
+            let verdict = hasher.verify("correct horse", Some(&stored)).unwrap();
+            assert!(matches!(verdict, Verdict::Mismatch));
+        }
+    }
+
+    #[test]
+    fn new_passwords_have_a_length_and_nothing_else_to_prove() {
+        assert_eq!(check_new("1234567"), Err(WeakPassword::TooShort));
+        assert_eq!(check_new("пароль12"), Ok(()));
+        assert_eq!(check_new(&"a".repeat(1024)), Ok(()));
+        assert_eq!(check_new(&"a".repeat(1025)), Err(WeakPassword::TooLong));
+    }
+
+    #[tokio::test]
+    async fn logins_beyond_the_queue_are_told_to_come_back() {
+        let lanes = Arc::new(PasswordLanes::start(1, 2).unwrap());
+        let logins: Vec<_> = (0..20)
+            .map(|_| {
+                let lanes = Arc::clone(&lanes);
+                tokio::spawn(async move { lanes.verify("correct horse", None).await })
+            })
+            .collect();
+        let mut busy = 0;
+        let mut done = 0;
+        for login in logins {
+            match login.await.unwrap() {
+                Err(Outage::Busy) => busy += 1,
+                other => done += usize::from(matches!(other, Ok(Verdict::Mismatch))),
+            }
+        }
+        assert!(done >= 2, "{done} done");
+        assert_eq!(busy + done, 20);
+        assert!(busy > 0);
     }
 }

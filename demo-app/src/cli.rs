@@ -35,6 +35,7 @@ const MINUTE: &str = "%Y-%m-%d %H:%M";
 ///   PUBLIC_URL             where browsers find the site, behind a proxy
 ///   INSECURE_COOKIES       true: send cookies over plain HTTP, for development
 ///   LOG_FORMAT             text or json (text)
+///   LOG_LEVEL              error, warn or info (info: a line for each request)
 ///   ACCESS_TOKEN_LIFETIME  5m, and every other setting of the tokens
 ///
 /// In the file the names are in lower case.
@@ -164,8 +165,9 @@ async fn run(cli: Cli) -> Result<String, Failure> {
         }
         (Some(command), ServeArgs { listen: None }) => command,
     };
-    let (level, listen) = match &command {
+    let (most, listen) = match &command {
         Command::Serve(ServeArgs { listen }) => (LevelFilter::INFO, listen.clone()),
+        // What a command has to say goes to the standard output.
         _ => (LevelFilter::WARN, None),
     };
     let variables = std::env::vars_os().filter_map(|(name, value)| {
@@ -173,7 +175,7 @@ async fn run(cli: Cli) -> Result<String, Failure> {
     });
     let variables = variables.chain(listen.map(|listen| ("LISTEN".to_owned(), listen)));
     let config = Config::load(cli.config.as_deref(), variables)?;
-    telemetry::init(config.log_format, level);
+    telemetry::init(config.log_format, config.log_level.min(most));
     match command {
         Command::Serve(_) => serve(config).await,
         Command::Migrate => migrate(&config).await,

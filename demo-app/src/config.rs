@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use actix_web::http::Uri;
 use auth_core::settings::SecretText;
-use auth_core::{Fault, Settings, SettingsError};
+use auth_core::{Fault, KeyRing, Settings, SettingsError};
 use serde_json::Value;
+use tracing::level_filters::LevelFilter;
 
 use crate::key_file;
 
@@ -39,6 +40,9 @@ pub struct Config {
     pub insecure_cookies: bool,
     /// `log_format`. Default `text`.
     pub log_format: LogFormat,
+    /// `log_level`: `error`, `warn` or `info`, which adds a line for each request. Default
+    /// `info`.
+    pub log_level: LevelFilter,
     /// All that `auth-core` can be told.
     pub settings: Settings,
     /// Variables that were given and that this version does nothing with.
@@ -72,6 +76,7 @@ impl Default for Config {
             public_url: None,
             insecure_cookies: false,
             log_format: LogFormat::Text,
+            log_level: LevelFilter::INFO,
             settings: Settings::default(),
             ignored: Vec::new(),
         }
@@ -87,6 +92,7 @@ impl Config {
         "public_url",
         "insecure_cookies",
         "log_format",
+        "log_level",
     ];
 
     /// Names kept for later. Tolerated in the environment, where they may be meant for another
@@ -127,19 +133,21 @@ impl Config {
                 faults.push(Fault::new(name, problem));
             }
         }
-        faults.extend(match (&settings.signing_key, &self.signing_key_file) {
-            (Some(_), Some(_)) => {
-                Some(Fault::new("signing_key_file", "and signing_key are both set: choose one"))
-            }
-            (Some(key), None) => key_file::check(settings, key)
-                .err()
-                .map(|problem| Fault::new("signing_key", problem)),
-            (None, Some(path)) => key_file::read(path)
-                .and_then(|key| key_file::check(settings, &key))
-                .err()
-                .map(|problem| Fault::new("signing_key_file", problem)),
-            (None, None) => None,
-        });
+        let in_file = |problem| Fault::new("signing_key_file", problem);
+        let key = match (&settings.signing_key, &self.signing_key_file) {
+            (Some(_), Some(_)) => Err(in_file("and signing_key are both set: choose one".into())),
+            (Some(_), None) => KeyRing::from_settings(settings).map(|_| ()),
+            (None, Some(path)) => key_file::read(path).map_err(in_file).and_then(|key| {
+                let with_key = Settings { signing_key: Some(key), ..settings.clone() };
+                let ring = KeyRing::from_settings(&with_key).map(|_| ());
+                ring.map_err(|fault| match fault.setting.as_str() {
+                    "signing_key" => in_file(fault.problem),
+                    _ => fault,
+                })
+            }),
+            (None, None) => Ok(()),
+        };
+        faults.extend(key.err());
         faults
     }
 
@@ -226,6 +234,15 @@ impl Config {
                     Some("text") => LogFormat::Text,
                     Some("json") => LogFormat::Json,
                     _ => return Err(fault("must be text or json")),
+                };
+            }
+            "log_level" => {
+                // At finer levels a library may print a request with all its headers.
+                self.log_level = match value.as_str() {
+                    Some("error") => LevelFilter::ERROR,
+                    Some("warn") => LevelFilter::WARN,
+                    Some("info") => LevelFilter::INFO,
+                    _ => return Err(fault("must be error, warn or info")),
                 };
             }
             // An empty secret is a variable that somebody forgot to fill, not the wish for a key

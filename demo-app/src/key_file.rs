@@ -5,8 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use auth_core::settings::SecretText;
-use auth_core::{Key, Settings, random};
-use jsonwebtoken::Algorithm;
+use auth_core::{Algorithm, random};
 
 /// Far more than any key.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -61,16 +60,6 @@ pub(crate) fn read(path: &Path) -> Result<SecretText, String> {
         return Err(fault("is empty".into()));
     }
     Ok(key.into())
-}
-
-/// Whether the key can sign by the algorithm of the settings.
-pub(crate) fn check(settings: &Settings, key: &SecretText) -> Result<(), String> {
-    let (algorithm, bytes) = (settings.algorithm, key.expose().as_bytes());
-    let key = match is_hmac(algorithm) {
-        true => Key::hmac(algorithm, bytes),
-        false => Key::from_private_pem(algorithm, bytes),
-    };
-    key.map(|_| ()).map_err(|error| error.to_string())
 }
 
 fn is_hmac(algorithm: Algorithm) -> bool {

@@ -10,15 +10,14 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use auth_core::{AuthEvent, random};
 use tracing::level_filters::LevelFilter;
-use tracing::{Instrument, info, info_span, warn};
+use tracing::{Instrument, error_span, info, warn};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::LogFormat;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Writes log lines to the standard error output. The level is not for the environment to
-/// choose: at finer ones a library may print a request with all its headers.
+/// Writes log lines to the standard error output.
 pub fn init(format: LogFormat, level: LevelFilter) {
     let filter = EnvFilter::new(format!("{level},actix_server=warn"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
@@ -37,7 +36,8 @@ pub(crate) async fn trace(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let id = format!("{:016x}", u64::from_be_bytes(random::bytes()));
-    let span = info_span!("request", id, method = %request.method(), path = request.path());
+    // At the level of errors, so that the id is on every line, whatever the level of the log.
+    let span = error_span!("request", id, method = %request.method(), path = request.path());
     let begun = Instant::now();
     async {
         let mut answer = next.call(request).await;

@@ -63,7 +63,8 @@ impl User {
 
 /// Somebody to be created.
 pub struct NewUser {
-    username: &'static str,
+    /// The name to log in with.
+    pub username: &'static str,
     /// The password.
     pub password: &'static str,
     /// Whether they may log in.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use tempfile::TempDir;
@@ -119,7 +120,7 @@ enum Kind {
     Postgres { server: String, name: String },
 }
 
-enum Connection {
+enum Link {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
@@ -147,7 +148,7 @@ impl TestDb {
                 let number = COUNTER.fetch_add(1, Ordering::Relaxed);
                 let name = format!("auth_test_{}_{number}", process::id());
                 let sql = format!(r#"CREATE DATABASE "{name}" TEMPLATE template0"#);
-                Connection::open(&server).execute(&sql);
+                Link::open(&server).execute(&sql);
                 let mut url = Url::parse(&server).expect("TEST_DATABASE_URL is a URL");
                 url.set_path(&name);
                 Self { url: url.into(), kind: Kind::Postgres { server, name } }
@@ -162,7 +163,7 @@ impl TestDb {
 
     /// Runs one statement behind the application's back. Answers how many rows it changed.
     pub fn execute(&self, sql: &str) -> usize {
-        Connection::open(&self.url).execute(sql)
+        Link::open(&self.url).execute(sql)
     }
 
     /// Counts the rows of a table, as `auth_sessions` or `auth_sessions WHERE …`.
@@ -172,28 +173,25 @@ impl TestDb {
 
     /// Asks for one number, in a column `number`.
     pub fn number(&self, sql: &str) -> i64 {
-        let row: Number = match Connection::open(&self.url) {
-            Connection::Sqlite(mut connection) => diesel::sql_query(sql).get_result(&mut connection),
-            Connection::Postgres(mut connection) => {
-                diesel::sql_query(sql).get_result(&mut connection)
-            }
+        let row: Number = match Link::open(&self.url) {
+            Link::Sqlite(mut connection) => diesel::sql_query(sql).get_result(&mut connection),
+            Link::Postgres(mut connection) => diesel::sql_query(sql).get_result(&mut connection),
         }
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
         row.number
     }
 }
 
-impl Connection {
+impl Link {
     fn open(url: &str) -> Self {
-        let failed = |error| panic!("the database of the test does not open: {error}");
         match url.strip_prefix("sqlite://") {
             Some(path) => {
-                let mut connection = SqliteConnection::establish(path).unwrap_or_else(failed);
+                let mut connection = SqliteConnection::establish(path).expect("the file opens");
                 let wait = "PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON";
                 connection.batch_execute(wait).expect("SQLite takes its own settings");
                 Self::Sqlite(connection)
             }
-            None => Self::Postgres(PgConnection::establish(url).unwrap_or_else(failed)),
+            None => Self::Postgres(PgConnection::establish(url).expect("the server is there")),
         }
     }
 

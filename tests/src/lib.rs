@@ -46,10 +46,7 @@ pub fn with_and_without_slash(path: &str) -> [String; 2] {
 /// Asks again until the answer is the one that is waited for, for ten seconds at most. For what
 /// happens by itself soon, such as hearing of a revocation by another process.
 #[track_caller]
-pub fn eventually(
-    what: &str,
-    mut happened: impl AsyncFnMut() -> bool,
-) -> impl Future<Output = ()> {
+pub fn eventually(what: &str, mut happened: impl AsyncFnMut() -> bool) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
     async move {
         let deadline = Instant::now() + Duration::from_secs(10);

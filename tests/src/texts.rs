@@ -10,7 +10,8 @@ pub const NOT_PROVIDED: &str = r#"{"detail":"Authentication credentials were not
 /// A protected route, `Bearer` without exactly one token.
 pub const BAD_HEADER: &str = r#"{"detail":"Authorization header must contain two space-delimited values","code":"bad_authorization_header"}"#;
 /// A good token that does not say whose it is.
-pub const NO_USER: &str = r#"{"detail":"Token contained no recognizable user identification","code":"token_not_valid"}"#;
+pub const NO_USER: &str =
+    r#"{"detail":"Token contained no recognizable user identification","code":"token_not_valid"}"#;
 /// The user of a good token is gone.
 pub const USER_NOT_FOUND: &str = r#"{"detail":"User not found","code":"user_not_found"}"#;
 /// The user of a good token is inactive.

@@ -72,9 +72,7 @@ async fn login_sets_a_session_and_a_csrf_cookie(database: Database) {
 }
 
 async fn cookies_are_secure_unless_told_otherwise(database: Database) {
-    for (settings, secure) in
-        [(&[][..], Some(true)), (&[("INSECURE_COOKIES", "true")][..], None)]
-    {
+    for (settings, secure) in [(&[][..], Some(true)), (&[("INSECURE_COOKIES", "true")][..], None)] {
         let app = TestApp::with(database, settings).await;
         let anna = app.user("anna").await;
         let answer = app.anonymous().post(LOGIN, anna.credentials()).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tests::texts::{
-    NOT_PROVIDED, NO_TYPE, WRONG_TYPE, detail, given_token_not_valid, token_not_valid,
+    NO_TYPE, NOT_PROVIDED, WRONG_TYPE, detail, given_token_not_valid, token_not_valid,
 };
 use tests::token::{
     PYJWT_HEADER, SIGNING_KEY, but, claims_of, header_of, mint, mint_with, simplejwt_claims,

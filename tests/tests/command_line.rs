@@ -52,9 +52,8 @@ async fn an_inactive_user_is_created_locked_out(database: Database) {
 
 async fn what_cannot_be_created_is_refused_in_words(database: Database) {
     let db = TestDb::create(database);
-    let create = |name, password| {
-        Process::run(&db, &["create-user", name, "--password-stdin"], password)
-    };
+    let create =
+        |name, password| Process::run(&db, &["create-user", name, "--password-stdin"], password);
     stdout(&create("anna", "long enough\n"));
     for (name, password) in
         [("anna", "long enough\n"), ("boris", "short\n"), ("boris", ""), ("", "long enough\n")]

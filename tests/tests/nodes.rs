@@ -57,8 +57,7 @@ async fn two_nodes_answer_the_same_refresh_token(database: Database) {
     for node in &nodes {
         node.anonymous().me(&client.access).await.expect_status(200);
     }
-    let requests =
-        (0..20).map(|number| nodes[number % 2].anonymous().refresh(&client.refresh));
+    let requests = (0..20).map(|number| nodes[number % 2].anonymous().refresh(&client.refresh));
     let answers = join_all(requests).await;
     let tokens: HashSet<_> =
         answers.iter().map(|answer| answer.expect_status(200).text("refresh")).collect();

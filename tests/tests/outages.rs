@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
-use tests::{
-    Answer, Database, Proxy, TestApp, TestDb, eventually, on_each_database, on_postgres,
-};
+use tests::{Answer, Database, Proxy, TestApp, TestDb, eventually, on_each_database, on_postgres};
 
 on_each_database! {
     a_protected_request_asks_no_table,
@@ -150,8 +148,7 @@ async fn work_resumes_when_the_database_is_back(database: Database) {
         proxy.cut();
         expect_outage(&client.refresh().await);
         proxy.resume();
-        eventually("a refresh succeeds again", async || client.refresh().await.status == 200)
-            .await;
+        eventually("a refresh succeeds again", async || client.refresh().await.status == 200).await;
         app.log_in(&anna).await.me().await.expect_status(200);
         browser.me().await.expect_status(200);
         eventually("it is ready again", async || {

@@ -18,8 +18,7 @@ async fn two_hundred_refreshes_at_once_get_the_same_token(database: Database) {
     let app = TestApp::start(database).await;
     let client = app.log_in(&app.user("anna").await).await;
 
-    let answers =
-        join_all((0..200).map(|_| app.anonymous().refresh(&client.refresh))).await;
+    let answers = join_all((0..200).map(|_| app.anonymous().refresh(&client.refresh))).await;
     let tokens: HashSet<_> =
         answers.iter().map(|answer| answer.expect_status(200).text("refresh")).collect();
     assert_eq!(tokens.len(), 1);
@@ -37,11 +36,9 @@ async fn refreshes_and_a_logout_at_once_leave_no_living_session(database: Databa
     let anna = app.user("anna").await;
     let client = app.log_in(&anna).await;
 
-    let refreshes = async {
-        join_all((0..20).map(|_| app.anonymous().refresh(&client.refresh))).await
-    };
-    let (answers, logout) =
-        futures_util::join!(refreshes, app.anonymous().blacklist(&client.refresh));
+    let refreshes =
+        async { join_all((0..20).map(|_| app.anonymous().refresh(&client.refresh))).await };
+    let (answers, logout) = tokio::join!(refreshes, app.anonymous().blacklist(&client.refresh));
     logout.expect(200, "{}");
     for answer in answers {
         if answer.status == 200 {
@@ -96,7 +93,7 @@ async fn refresh_until_killed(server: &mut Process, clients: Vec<String>) -> Vec
         }
         server.kill();
     };
-    futures_util::join!(streams, killer).0
+    tokio::join!(streams, killer).0
 }
 
 /// The answer, unless the server dies over it.

@@ -71,6 +71,7 @@ fn every_fault_is_told_at_once_and_no_value_is_repeated() {
         .with("PUBLIC_URL", "ftp://s3cret")
         .with("INSECURE_COOKIES", "s3cret")
         .with("LOG_FORMAT", "s3cret")
+        .with("LOG_LEVEL", "trace")
         .with("CONFIG", "demo.toml");
     sandbox.write(
         "demo.toml",
@@ -88,13 +89,14 @@ fn every_fault_is_told_at_once_and_no_value_is_repeated() {
         "PUBLIC_URL",
         "INSECURE_COOKIES",
         "LOG_FORMAT",
+        "LOG_LEVEL",
         "acess_token_lifetime",
         "smtp_url",
         "leeway",
     ] {
         assert!(err.contains(&format!("- {name}: ")), "{name} in {err}");
     }
-    assert!(err.contains("12 faults"), "{err}");
+    assert!(err.contains("13 faults"), "{err}");
     assert!(!err.contains("s3cret"), "{err}");
     assert_eq!(sandbox.files(), ["demo.toml"]);
 }

@@ -128,7 +128,8 @@ async fn a_lone_surrogate_is_refused(database: Database) {
 
 async fn malformed_json_is_a_parse_error(database: Database) {
     let app = TestApp::start(database).await;
-    for body in ["{", "{\"username\":\"anna\",}", "nonsense", "{} {}", "{'username': 'anna'}", " "] {
+    for body in ["{", "{\"username\":\"anna\",}", "nonsense", "{} {}", "{'username': 'anna'}", " "]
+    {
         for (_, answer) in post_everywhere(&app, body).await {
             let detail = answer.expect_detail(400).text("detail");
             assert!(detail.starts_with("JSON parse error - "), "{body:?}: {detail}");
@@ -138,8 +139,7 @@ async fn malformed_json_is_a_parse_error(database: Database) {
 
 async fn a_list_is_not_a_dictionary(database: Database) {
     let app = TestApp::start(database).await;
-    let expected =
-        r#"{"non_field_errors":["Invalid data. Expected a dictionary, but got list."]}"#;
+    let expected = r#"{"non_field_errors":["Invalid data. Expected a dictionary, but got list."]}"#;
     for body in ["[]", r#"[{"username":"anna"}]"#] {
         for (_, answer) in post_everywhere(&app, body).await {
             answer.expect(400, expected);

@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 use tests::texts::{EXPIRED, INVALID, given_token_not_valid, token_not_valid};
-use tests::token::{
-    PYJWT_HEADER, SIGNING_KEY, but, claims_of, mint, mint_with, simplejwt_claims,
-};
+use tests::token::{PYJWT_HEADER, SIGNING_KEY, but, claims_of, mint, mint_with, simplejwt_claims};
 use tests::{ApiClient, Database, TestApp, on_each_database};
 
 on_each_database! {

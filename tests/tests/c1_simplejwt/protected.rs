@@ -7,7 +7,7 @@ use tests::texts::{
     BAD_HEADER, BLACKLISTED, EXPIRED, INVALID, NO_TYPE, NO_USER, NOT_PROVIDED, WRONG_TYPE,
     given_token_not_valid,
 };
-use tests::token::{but, mint, mint_with, simplejwt_claims, PYJWT_HEADER, SIGNING_KEY};
+use tests::token::{PYJWT_HEADER, SIGNING_KEY, but, mint, mint_with, simplejwt_claims};
 use tests::{Database, TestApp, on_each_database, with_and_without_slash};
 
 const ME: &str = "/api/v1/users/me";
@@ -142,8 +142,7 @@ async fn a_token_without_the_user_id_has_no_user(database: Database) {
 async fn a_token_of_simplejwt_or_pyjwt_opens_it(database: Database) {
     let app = TestApp::start(database).await;
     let anna = app.user("anna").await;
-    let expected =
-        format!(r#"{{"id":{},"username":"anna","email":"anna@example.com"}}"#, anna.id);
+    let expected = format!(r#"{{"id":{},"username":"anna","email":"anna@example.com"}}"#, anna.id);
     // PyJWT 2 sorts the header, PyJWT 1 and others did not. The id became a text with SimpleJWT 5.5.
     for header in [PYJWT_HEADER, r#"{"typ":"JWT","alg":"HS256"}"#, r#"{"alg":"HS256"}"#] {
         for id in [json!(anna.id), json!(anna.id.to_string())] {

@@ -1,27 +1,26 @@
 //! `AuthUser`, `MaybeAuthUser`, `Claims`, `CurrentUser`: who is it?
 
-use actix_jwt::permission::{IsStaff, Permission};
+use actix_http::Request;
+use actix_jwt::permission::{Access, IsStaff, Permission};
 use actix_jwt::{AuthUser, Claims, CurrentUser, JwtAuth, MaybeAuthUser};
+use actix_web::dev::{Service, ServiceResponse};
 use actix_web::test::{TestRequest, init_service};
-use actix_web::{App, HttpResponse, Responder, get, web};
+use actix_web::{App, Error, HttpResponse, Responder, web};
 use auth_core::Account;
 use serde::Deserialize;
 use tests::texts::{NOT_PROVIDED, USER_INACTIVE, USER_NOT_FOUND};
 
 use crate::shop::{Shop, ask, status};
 
-#[get("/me")]
-async fn me(user: AuthUser) -> String {
+async fn show_me(user: AuthUser) -> String {
     user.user_id().to_owned()
 }
 
-#[get("/admin")]
-async fn admin(user: AuthUser<IsStaff>) -> String {
+async fn show_admin(user: AuthUser<IsStaff>) -> String {
     user.user_id().to_owned()
 }
 
-#[get("/home")]
-async fn home(user: MaybeAuthUser) -> String {
+async fn show_home(user: MaybeAuthUser) -> String {
     user.as_ref().map_or_else(|| "nobody".into(), |user| user.user_id().to_owned())
 }
 
@@ -30,8 +29,7 @@ struct Mine {
     username: String,
 }
 
-#[get("/claims")]
-async fn claims(Claims(mine): Claims<Mine>) -> String {
+async fn show_claims(Claims(mine): Claims<Mine>) -> String {
     mine.username
 }
 
@@ -41,13 +39,11 @@ struct Others {
     shoe_size: u8,
 }
 
-#[get("/other-claims")]
-async fn other_claims(_: Claims<Others>) -> &'static str {
+async fn show_other_claims(_: Claims<Others>) -> &'static str {
     "shoes"
 }
 
-#[get("/account")]
-async fn account(CurrentUser(account): CurrentUser) -> String {
+async fn show_account(CurrentUser(account): CurrentUser) -> String {
     format!("{} {}", account.username, account.is_staff)
 }
 
@@ -61,32 +57,27 @@ impl From<Account> for Customer {
     }
 }
 
-#[get("/customer")]
-async fn customer(CurrentUser(customer): CurrentUser<Customer>) -> String {
+async fn show_customer(CurrentUser(customer): CurrentUser<Customer>) -> String {
     customer.name
 }
 
-macro_rules! app {
-    ($shop:expr) => {
-        init_service(
-            App::new()
-                .configure($shop.auth.mount("/api"))
-                .service(me)
-                .service(admin)
-                .service(home)
-                .service(claims)
-                .service(other_claims)
-                .service(account)
-                .service(customer),
-        )
-        .await
-    };
+async fn app(shop: &Shop) -> impl Service<Request, Response = ServiceResponse, Error = Error> {
+    let routes = App::new()
+        .configure(shop.auth.mount("/api"))
+        .route("/me", web::get().to(show_me))
+        .route("/admin", web::get().to(show_admin))
+        .route("/home", web::get().to(show_home))
+        .route("/claims", web::get().to(show_claims))
+        .route("/other-claims", web::get().to(show_other_claims))
+        .route("/account", web::get().to(show_account))
+        .route("/customer", web::get().to(show_customer));
+    init_service(routes).await
 }
 
 #[actix_web::test]
 async fn an_extractor_authenticates_by_itself_without_any_middleware() {
     let shop = Shop::open().await;
-    let app = app!(shop);
+    let app = app(&shop).await;
     for path in ["/me", "/admin", "/claims", "/account", "/customer"] {
         let reply = ask(&app, TestRequest::get().uri(path), None).await;
         assert_eq!((reply.status, reply.body.as_str()), (401, NOT_PROVIDED), "{path}");
@@ -98,7 +89,7 @@ async fn an_extractor_authenticates_by_itself_without_any_middleware() {
 #[actix_web::test]
 async fn auth_user_is_who_the_token_names() {
     let shop = Shop::open().await;
-    let app = app!(shop);
+    let app = app(&shop).await;
     let token = shop.customer().await;
     assert_eq!(ask(&app, TestRequest::get().uri("/me"), Some(&token)).await.body, "1");
 }
@@ -106,7 +97,7 @@ async fn auth_user_is_who_the_token_names() {
 #[actix_web::test]
 async fn auth_user_with_a_permission_is_403_for_others() {
     let shop = Shop::open().await;
-    let app = app!(shop);
+    let app = app(&shop).await;
     let (customer, staff) = (shop.customer().await, shop.staff().await);
     assert_eq!(status(&app, "/admin", Some(&customer)).await, 403);
     assert_eq!(status(&app, "/admin", Some(&staff)).await, 200);
@@ -115,7 +106,7 @@ async fn auth_user_with_a_permission_is_403_for_others() {
 #[actix_web::test]
 async fn maybe_auth_user_is_nobody_without_credentials_and_an_error_with_bad_ones() {
     let shop = Shop::open().await;
-    let app = app!(shop);
+    let app = app(&shop).await;
     let token = shop.customer().await;
     assert_eq!(ask(&app, TestRequest::get().uri("/home"), None).await.body, "nobody");
     assert_eq!(ask(&app, TestRequest::get().uri("/home"), Some(&token)).await.body, "1");
@@ -127,7 +118,7 @@ async fn maybe_auth_user_is_nobody_without_credentials_and_an_error_with_bad_one
 #[actix_web::test]
 async fn claims_are_the_applications_own_type() {
     let shop = Shop::open().await;
-    let app = app!(shop);
+    let app = app(&shop).await;
     let token = shop.customer().await;
     let reply = ask(&app, TestRequest::get().uri("/claims"), Some(&token)).await;
     assert_eq!(reply.body, "user-1");
@@ -137,7 +128,7 @@ async fn claims_are_the_applications_own_type() {
 #[actix_web::test]
 async fn current_user_is_the_account_of_now() {
     let shop = Shop::open().await;
-    let app = app!(shop);
+    let app = app(&shop).await;
     let token = shop.customer().await;
     let account = || ask(&app, TestRequest::get().uri("/account"), Some(&token));
     assert_eq!(account().await.body, "user-1 false");
@@ -156,7 +147,7 @@ async fn current_user_is_the_account_of_now() {
 #[actix_web::test]
 async fn current_user_is_503_and_not_401_when_the_directory_is_away() {
     let shop = Shop::open().await;
-    let app = app!(shop);
+    let app = app(&shop).await;
     let token = shop.customer().await;
     shop.users.go_away();
     let reply = ask(&app, TestRequest::get().uri("/account"), Some(&token)).await;
@@ -171,8 +162,11 @@ async fn a_policy_can_be_a_type_of_the_application() {
     struct OddUsers;
 
     impl Permission for OddUsers {
-        fn allows(&self, access: &auth_core::permission::Access<'_>) -> bool {
-            access.identity.and_then(|who| who.user_id().parse::<u32>().ok()).is_some_and(|id| id % 2 == 1)
+        fn allows(&self, access: &Access<'_>) -> bool {
+            access
+                .identity
+                .and_then(|who| who.user_id().parse::<u32>().ok())
+                .is_some_and(|id| id % 2 == 1)
         }
     }
 
