@@ -40,6 +40,8 @@
 mod authority;
 pub mod claims;
 pub mod clock;
+#[cfg(feature = "testing")]
+pub mod conformance;
 pub mod directory;
 pub mod error;
 pub mod event;

@@ -1,7 +1,7 @@
 //! What a process knows of revocations: in memory, asked at every request, lock-free to read.
 //!
 //! It holds the revocations that can still concern a live token. The process's own are entered
-//! before the call that made them returns; those of others arrive when [`RevocationView::apply`]
+//! before the call that made them returns; those of others arrive when `RevocationView::apply`
 //! is given what the store answers.
 
 use std::collections::VecDeque;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use actix_web::http::Uri;
 use auth_core::settings::SecretText;
+use auth_core::store::diesel::PgDb;
 use auth_core::{Fault, KeyRing, Settings, SettingsError};
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
@@ -132,6 +133,11 @@ impl Config {
                                that a user was deleted";
                 faults.push(Fault::new(name, problem));
             }
+        }
+        if let DatabaseUrl::Postgres(url) = &self.database
+            && let Err(error) = PgDb::check_url(url.expose())
+        {
+            faults.push(Fault::new("database_url", error.to_string()));
         }
         let in_file = |problem| Fault::new("signing_key_file", problem);
         let key = match (&settings.signing_key, &self.signing_key_file) {

@@ -1,8 +1,9 @@
-//! PostgreSQL: the pool, and a database that comes and goes.
+//! PostgreSQL: the pool, and a database that comes and goes. The URL has to name a TCP port: a
+//! proxy stands in front of it now and then.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -178,6 +179,21 @@ async fn many_that_start_at_once_migrate_one_after_the_other() {
     assert_eq!(applied, ["2026-11-20-000000_auth_sessions"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn migrating_waits_for_another_process_however_short_the_deadline() {
+    let database = database!();
+    let deadline = Duration::from_millis(200);
+    let db = PgDb::open(&database.url, PgOptions { deadline, ..Default::default() }).unwrap();
+    let mut other = PgConnection::establish(&database.url).unwrap();
+    other.batch_execute("SELECT pg_advisory_lock(7022647185579929458)").unwrap();
+    let store = PgStore::new(db);
+    let migrating = tokio::spawn(async move { store.migrate().await });
+    tokio::time::sleep(deadline * 4).await;
+    assert!(!migrating.is_finished());
+    drop(other);
+    assert_eq!(migrating.await.unwrap().unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn pending_migrations_are_told_without_writing() {
     let database = database!();
@@ -339,14 +355,14 @@ async fn a_database_that_goes_away_is_an_outage_until_it_is_back() {
     let session = session(&Principal::new("user", "1"));
     store.create(&session).await.unwrap();
 
-    proxy.set(REFUSE);
+    proxy.refuse();
     for attempt in 0..20 {
         let begun = Instant::now();
         cause(store.find(session.id).await);
         let took = begun.elapsed();
         assert!(took < Duration::from_millis(1500), "attempt {attempt}: {took:?}");
     }
-    proxy.set(FORWARD);
+    proxy.forward();
     let back = Instant::now();
     while store.find(session.id).await.is_err() {
         assert!(back.elapsed() < Duration::from_secs(3), "the pool does not recover");
@@ -366,7 +382,7 @@ async fn a_database_that_stops_answering_is_an_outage_by_the_deadline() {
     let session = session(&Principal::new("user", "1"));
     store.create(&session).await.unwrap();
 
-    proxy.set(SWALLOW);
+    proxy.swallow();
     let begun = Instant::now();
     let finds: Vec<_> = (0..100)
         .map(|_| {
@@ -384,7 +400,7 @@ async fn a_database_that_stops_answering_is_an_outage_by_the_deadline() {
     assert_eq!(busy, 47, "3 run, 50 wait");
     assert!(begun.elapsed() < deadline * 3, "{:?}", begun.elapsed());
 
-    proxy.set(FORWARD);
+    proxy.forward();
     let back = Instant::now();
     while store.find(session.id).await.is_err() {
         assert!(back.elapsed() < Duration::from_secs(10), "the pool does not recover");
@@ -474,56 +490,63 @@ async fn two_processes_prune_and_revoke_side_by_side() {
 /// Stands between the pool and the database.
 struct Proxy {
     address: SocketAddr,
-    mode: Arc<AtomicU8>,
-    open: Arc<Mutex<Vec<TcpStream>>>,
+    state: Arc<State>,
 }
 
-const FORWARD: u8 = 0;
-/// Cuts what is open and whatever comes, like a server that was shut down.
-const REFUSE: u8 = 1;
-/// Takes everything and passes nothing on, like a server that was stopped.
-const SWALLOW: u8 = 2;
+#[derive(Default)]
+struct State {
+    refuses: Mutex<bool>,
+    swallows: AtomicBool,
+    open: Mutex<Vec<TcpStream>>,
+}
 
 impl Proxy {
     fn start(server: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let proxy = Self {
-            address: listener.local_addr().unwrap(),
-            mode: Arc::default(),
-            open: Arc::default(),
-        };
-        let (mode, open) = (Arc::clone(&proxy.mode), Arc::clone(&proxy.open));
+        let proxy = Self { address: listener.local_addr().unwrap(), state: Arc::default() };
+        let state = Arc::clone(&proxy.state);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                if mode.load(Ordering::SeqCst) == REFUSE {
+                let refuses = state.refuses.lock().unwrap();
+                if *refuses {
                     continue;
                 }
                 let upstream = TcpStream::connect(&server).unwrap();
                 for (from, to) in [(&client, &upstream), (&upstream, &client)] {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let mode = Arc::clone(&mode);
-                    thread::spawn(move || pump(from, to, &mode));
+                    let state = Arc::clone(&state);
+                    thread::spawn(move || pump(from, to, &state.swallows));
                 }
-                open.lock().unwrap().extend([client, upstream]);
+                state.open.lock().unwrap().extend([client, upstream]);
             }
         });
         proxy
     }
 
-    fn set(&self, mode: u8) {
-        self.mode.store(mode, Ordering::SeqCst);
-        if mode == REFUSE {
-            for stream in self.open.lock().unwrap().drain(..) {
-                let _ = stream.shutdown(Shutdown::Both);
-            }
+    /// Cuts what is open and whatever comes, like a server that was shut down.
+    fn refuse(&self) {
+        let mut refuses = self.state.refuses.lock().unwrap();
+        *refuses = true;
+        for stream in self.state.open.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
         }
+    }
+
+    /// Takes everything and passes nothing on, like a server that was stopped.
+    fn swallow(&self) {
+        self.state.swallows.store(true, Ordering::SeqCst);
+    }
+
+    fn forward(&self) {
+        *self.state.refuses.lock().unwrap() = false;
+        self.state.swallows.store(false, Ordering::SeqCst);
     }
 }
 
-fn pump(mut from: TcpStream, mut to: TcpStream, mode: &AtomicU8) {
+fn pump(mut from: TcpStream, mut to: TcpStream, swallows: &AtomicBool) {
     let mut buffer = [0; 16 * 1024];
     while let Ok(read) = from.read(&mut buffer) {
-        while mode.load(Ordering::SeqCst) == SWALLOW {
+        while swallows.load(Ordering::SeqCst) {
             thread::sleep(Duration::from_millis(10));
         }
         if read == 0 || to.write_all(&buffer[..read]).is_err() {

@@ -1,7 +1,9 @@
 //! SQLite: the file, its readers and its writer.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, mpsc};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use auth_core::session::{Method, RevocationReason};
@@ -13,7 +15,9 @@ use diesel::prelude::*;
 use diesel::result::DatabaseErrorKind;
 use diesel::result::Error::DatabaseError;
 use diesel::sql_types::{BigInt, Text};
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 
 use crate::sample::{cause, now, policy, session};
 
@@ -53,21 +57,35 @@ fn count(conn: &mut SqliteConnection) -> QueryResult<i64> {
     query.get_result::<Count>(conn).map(|row| row.count)
 }
 
-/// Keeps the writer busy until the sender is dropped, so that what follows becomes one batch.
-async fn hold(db: &SqliteDb) -> (mpsc::Sender<()>, tokio::task::JoinHandle<Result<(), Outage>>) {
-    let (release, released) = mpsc::channel::<()>();
-    let (begun, has_begun) = tokio::sync::oneshot::channel();
+type Call = Pin<Box<dyn Future<Output = Result<(), Outage>>>>;
+
+/// A write that has been handed over: what is begun while the writer is busy becomes one batch.
+async fn begin(
+    db: &SqliteDb,
+    work: impl FnOnce(&mut SqliteConnection) -> QueryResult<()> + Send + 'static,
+) -> Call {
     let db = db.clone();
-    let holding = tokio::spawn(async move {
-        db.write(move |_| {
-            let _ = begun.send(());
-            let _ = released.recv();
-            Ok(())
-        })
-        .await
+    let mut call: Call = Box::pin(async move { db.write(work).await });
+    poll_fn(|cx| {
+        assert!(call.as_mut().poll(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    call
+}
+
+/// Keeps the writer busy until the sender is dropped.
+async fn hold(db: &SqliteDb) -> (mpsc::Sender<()>, Call) {
+    let (release, released) = mpsc::channel::<()>();
+    let (begun, has_begun) = oneshot::channel();
+    let held = begin(db, move |_| {
+        let _ = begun.send(());
+        let _ = released.recv();
+        Ok(())
     });
+    let held = held.await;
     has_begun.await.unwrap();
-    (release, holding)
+    (release, held)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -106,75 +124,53 @@ async fn reads_cannot_write() {
     assert!(refused.contains("readonly"), "{refused}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_write_is_answered_after_its_commit_and_not_before() {
     let folder = tempfile::tempdir().unwrap();
     let db = names(&folder).await;
-    let ran = Arc::new(AtomicBool::new(false));
     let (release, held) = hold(&db).await;
-    let first = {
-        let (db, ran) = (db.clone(), Arc::clone(&ran));
-        tokio::spawn(async move {
-            db.write(move |conn| {
-                ran.store(true, Ordering::SeqCst);
-                insert(conn, "first")
-            })
-            .await
-        })
-    };
+    let mut first = begin(&db, |conn| insert(conn, "first")).await;
     // In the same batch as the first, and not done before the test says so.
     let (finish, finished) = mpsc::channel::<()>();
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    let second = {
-        let db = db.clone();
-        tokio::spawn(async move {
-            db.write(move |_| {
-                let _ = finished.recv();
-                Ok(())
-            })
-            .await
-        })
-    };
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let (begun, has_begun) = oneshot::channel();
+    let second = begin(&db, move |_| {
+        let _ = begun.send(());
+        let _ = finished.recv();
+        Ok(())
+    });
+    let second = second.await;
     drop(release);
-    held.await.unwrap().unwrap();
-    while !ran.load(Ordering::SeqCst) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert!(!first.is_finished(), "its transaction is still open");
+    held.await.unwrap();
+    has_begun.await.unwrap();
+    let early = tokio::time::timeout(Duration::from_millis(50), &mut first).await;
+    assert!(early.is_err(), "the first has run, but its transaction is still open");
     assert_eq!(db.read(count).await.unwrap(), 0);
     drop(finish);
-    first.await.unwrap().unwrap();
-    second.await.unwrap().unwrap();
+    first.await.unwrap();
+    second.await.unwrap();
     assert_eq!(db.read(count).await.unwrap(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_failing_write_is_undone_alone() {
     let folder = tempfile::tempdir().unwrap();
     let db = names(&folder).await;
     db.write(|conn| insert(conn, "taken")).await.unwrap();
     let (release, held) = hold(&db).await;
-    let writes: Vec<_> = (0..20)
-        .map(|number| {
-            let db = db.clone();
-            tokio::spawn(async move {
-                db.write(move |conn| {
-                    insert(conn, &format!("{number}"))?;
-                    // A transaction inside is a savepoint.
-                    conn.transaction(|conn| insert(conn, &format!("{number} again")))?;
-                    if number % 4 == 0 { insert(conn, "taken") } else { Ok(()) }
-                })
-                .await
-            })
-        })
-        .collect();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut writes = Vec::new();
+    for number in 0..20 {
+        let work = move |conn: &mut SqliteConnection| {
+            insert(conn, &format!("{number}"))?;
+            // A transaction inside is a savepoint.
+            conn.transaction(|conn| insert(conn, &format!("{number} again")))?;
+            if number % 4 == 0 { insert(conn, "taken") } else { Ok(()) }
+        };
+        writes.push(begin(&db, work).await);
+    }
     drop(release);
-    held.await.unwrap().unwrap();
+    held.await.unwrap();
     for (number, write) in writes.into_iter().enumerate() {
-        match write.await.unwrap() {
+        match write.await {
             Ok(()) => assert_ne!(number % 4, 0),
             Err(Outage::Unavailable(cause)) => {
                 assert_eq!(number % 4, 0);
@@ -187,35 +183,49 @@ async fn a_failing_write_is_undone_alone() {
     assert_eq!(db.read(count).await.unwrap(), 31);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_panicking_write_is_undone_alone_and_the_writer_lives_on() {
     let folder = tempfile::tempdir().unwrap();
     let db = names(&folder).await;
     let (release, held) = hold(&db).await;
-    let writes: Vec<_> = (0..9)
-        .map(|number| {
-            let db = db.clone();
-            tokio::spawn(async move {
-                db.write(move |conn| {
-                    conn.transaction(|conn| {
-                        insert(conn, &format!("{number}"))?;
-                        assert!(number % 3 != 0, "this panic is part of the test");
-                        Ok(())
-                    })
-                })
-                .await
+    let mut writes = Vec::new();
+    for number in 0..9 {
+        let work = move |conn: &mut SqliteConnection| {
+            conn.transaction(|conn| {
+                insert(conn, &format!("{number}"))?;
+                assert!(number % 3 != 0, "this panic is part of the test");
+                Ok(())
             })
-        })
-        .collect();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        writes.push(begin(&db, work).await);
+    }
     drop(release);
-    held.await.unwrap().unwrap();
+    held.await.unwrap();
     for (number, write) in writes.into_iter().enumerate() {
-        assert_eq!(write.await.unwrap().is_ok(), number % 3 != 0, "{number}");
+        assert_eq!(write.await.is_ok(), number % 3 != 0, "{number}");
     }
     assert_eq!(db.read(count).await.unwrap(), 6);
     db.write(|conn| insert(conn, "after")).await.unwrap();
     assert_eq!(db.read(count).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_lost_fails_all_that_is_in_it_and_nothing_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = names(&folder).await;
+    let (release, held) = hold(&db).await;
+    let before = begin(&db, |conn| insert(conn, "before")).await;
+    // As SQLite does by itself when the disk is full.
+    let lost = begin(&db, |conn| conn.batch_execute("ROLLBACK")).await;
+    let after = begin(&db, |conn| insert(conn, "after")).await;
+    drop(release);
+    held.await.unwrap();
+    for write in [before, lost, after] {
+        assert!(cause(write.await).contains("no such savepoint"));
+    }
+    assert_eq!(db.read(count).await.unwrap(), 0);
+    db.write(|conn| insert(conn, "later")).await.unwrap();
+    assert_eq!(db.read(count).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -229,26 +239,20 @@ async fn a_panicking_read_is_an_outage_of_its_own() {
     assert_eq!(db.read(count).await.unwrap(), 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_full_queue_is_busy_and_a_slow_writer_an_outage_by_the_deadline() {
     let folder = tempfile::tempdir().unwrap();
     let deadline = Duration::from_millis(300);
     let db = open(&folder, SqliteOptions { queue: 2, deadline, ..Default::default() });
     let (release, held) = hold(&db).await;
-    let begun = Instant::now();
-    let waiting: Vec<_> = (0..2)
-        .map(|_| {
-            let db = db.clone();
-            tokio::spawn(async move { db.write(|_| Ok(())).await })
-        })
-        .collect();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let waiting = [begin(&db, |_| Ok(())).await, begin(&db, |_| Ok(())).await];
     assert!(matches!(db.write(|_| Ok(())).await, Err(Outage::Busy)));
+    let begun = Instant::now();
     for write in waiting {
-        let late = cause(write.await.unwrap());
+        let late = cause(write.await);
         assert!(late.contains("did not answer within 300ms"), "{late}");
     }
-    cause(held.await.unwrap());
+    cause(held.await);
     assert!(begun.elapsed() < deadline * 3);
     drop(release);
     // What nobody waits for any more is dropped: soon there is room again.
@@ -360,6 +364,25 @@ async fn pending_migrations_are_told_and_writes_fail_with_a_cause() {
     store.migrate().await.unwrap();
     assert_eq!(store.pending().await.unwrap(), [""; 0]);
     assert_eq!(store.migrate().await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_migration_can_build_a_table_anew_without_losing_what_refers_to_it() {
+    const OURS: EmbeddedMigrations = embed_migrations!("tests/stores/migrations");
+    let folder = tempfile::tempdir().unwrap();
+    let (db, store) = store(&folder).await;
+    assert_eq!(db.pending(OURS).await.unwrap().len(), 2);
+    assert_eq!(db.migrate(OURS).await.unwrap(), ["0001_names", "0002_names_anew"]);
+    assert_eq!(db.pending(OURS).await.unwrap(), [""; 0]);
+    assert_eq!(store.pending().await.unwrap(), [""; 0], "each source looks at its own");
+    let notes = |conn: &mut SqliteConnection| {
+        let query = diesel::sql_query("SELECT count(*) AS count FROM notes");
+        query.get_result::<Count>(conn).map(|row| row.count)
+    };
+    assert_eq!(db.read(notes).await.unwrap(), 1);
+    let orphan = "INSERT INTO notes VALUES ('nobody', 'x')";
+    let refused = cause(db.write(move |conn| conn.batch_execute(orphan)).await);
+    assert!(refused.contains("FOREIGN KEY"), "{refused}");
 }
 
 #[tokio::test]

@@ -1,15 +1,16 @@
 -- Sessions and revocations of auth-core. All times are milliseconds since 1970-01-01T00:00:00Z.
 --
--- Triggers of the application may end sessions (set revoked_at and revoked_reason where
--- revoked_at is null) and must then append the revocation too; the checks below refuse half
--- of either. Example, when a user is deleted:
+-- Triggers of the application may end sessions, and then have to append what the processes must
+-- hear of. (The checks below refuse half a change.) When a user is deleted, and an access token
+-- lives for five minutes:
 --
 --   WITH ended AS (
---       UPDATE auth_sessions SET revoked_at = now_ms, revoked_reason = 'user_deleted'
+--       UPDATE auth_sessions
+--       SET revoked_at = extract(epoch FROM now()) * 1000, revoked_reason = 'user_deleted'
 --       WHERE user_type = 'user' AND user_id = OLD.id::text AND revoked_at IS NULL
---       RETURNING id)
+--       RETURNING id, revoked_at, revoked_reason)
 --   INSERT INTO auth_revocations (kind, session_id, revoked_at, reason, expires_at)
---       SELECT 'session', id, now_ms, 'user_deleted', until_ms FROM ended;
+--       SELECT 'session', id, revoked_at, revoked_reason, revoked_at + 300000 FROM ended;
 
 -- One login on one device. The fill factor leaves room in each page, and no index has a column
 -- that a rotation changes, so that a rotation is a HOT update: it writes no index.

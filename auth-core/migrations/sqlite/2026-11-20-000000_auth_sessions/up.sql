@@ -1,14 +1,15 @@
 -- Sessions and revocations of auth-core. All times are milliseconds since 1970-01-01T00:00:00Z.
 --
--- Triggers of the application may end sessions (set revoked_at and revoked_reason where
--- revoked_at is null) and must then append the revocation too; the checks below refuse half
--- of either. Example, when a user is deleted:
+-- Triggers of the application may end sessions, and then have to append what the processes must
+-- hear of. (The checks below refuse half a change.) When a user is deleted, and an access token
+-- lives for five minutes:
 --
 --   INSERT INTO auth_revocations (kind, session_id, revoked_at, reason, expires_at)
---       SELECT 'session', id, :now, 'user_deleted', :until FROM auth_sessions
---       WHERE user_type = 'user' AND user_id = OLD.id AND revoked_at IS NULL;
---   UPDATE auth_sessions SET revoked_at = :now, revoked_reason = 'user_deleted'
---       WHERE user_type = 'user' AND user_id = OLD.id AND revoked_at IS NULL;
+--       SELECT 'session', id, unixepoch() * 1000, 'user_deleted', (unixepoch() + 300) * 1000
+--       FROM auth_sessions
+--       WHERE user_type = 'user' AND user_id = CAST(OLD.id AS TEXT) AND revoked_at IS NULL;
+--   UPDATE auth_sessions SET revoked_at = unixepoch() * 1000, revoked_reason = 'user_deleted'
+--       WHERE user_type = 'user' AND user_id = CAST(OLD.id AS TEXT) AND revoked_at IS NULL;
 
 -- One login on one device. An ordinary rowid table: WITHOUT ROWID was measured to be no faster
 -- at rotating and a quarter slower at inserting, for rows of this length.

@@ -19,21 +19,20 @@
 //! The tables are described in the migrations (`migrations/sqlite`, `migrations/postgres`).
 //! Times are kept in whole milliseconds, as [`Clock`](crate::Clock) tells them.
 
-use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use diesel::QueryResult;
-use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
+use self::database::Database;
 use self::statements::Statements;
 use super::{Over, Revocation, Revoke, Rotation, SessionStore, Stamp};
 use crate::error::Outage;
 use crate::rotation::RotationPolicy;
 use crate::session::{Principal, Session, SessionId};
 
+mod database;
 mod lane;
 mod migrate;
 #[cfg(feature = "postgres")]
@@ -194,92 +193,3 @@ impl<D: Database> SessionStore for DieselStore<D> {
         Ok((sessions + revocations) as u64)
     }
 }
-
-use database::Database;
-
-/// Public because [`DieselStore`] names it, private because the two handles are all there is.
-mod database {
-    use super::*;
-
-    pub trait Database: Clone + Send + Sync + 'static {
-        type Connection: Statements;
-
-        const MIGRATIONS: EmbeddedMigrations;
-
-        fn read<T, F>(&self, work: F) -> impl Future<Output = Result<T, Outage>> + Send
-        where
-            T: Send + 'static,
-            F: FnOnce(&mut Self::Connection) -> QueryResult<T> + Send + 'static;
-
-        fn read_slowly<T, F>(
-            &self,
-            deadline: Duration,
-            work: F,
-        ) -> impl Future<Output = Result<T, Outage>> + Send
-        where
-            T: Send + 'static,
-            F: FnOnce(&mut Self::Connection) -> QueryResult<T> + Send + 'static;
-
-        fn write<T, F>(&self, work: F) -> impl Future<Output = Result<T, Outage>> + Send
-        where
-            T: Send + 'static,
-            F: FnOnce(&mut Self::Connection) -> QueryResult<T> + Send + 'static;
-
-        fn apply(
-            &self,
-            migrations: EmbeddedMigrations,
-        ) -> impl Future<Output = Result<Vec<String>, Outage>> + Send;
-
-        fn missing(
-            &self,
-            migrations: EmbeddedMigrations,
-        ) -> impl Future<Output = Result<Vec<String>, Outage>> + Send;
-    }
-}
-
-macro_rules! database {
-    ($handle:ty, $connection:ty, $migrations:literal, $read:ident, $within:ident, $write:ident) => {
-        impl Database for $handle {
-            type Connection = $connection;
-
-            const MIGRATIONS: EmbeddedMigrations = embed_migrations!($migrations);
-
-            async fn read<T, F>(&self, work: F) -> Result<T, Outage>
-            where
-                T: Send + 'static,
-                F: FnOnce(&mut $connection) -> QueryResult<T> + Send + 'static,
-            {
-                <$handle>::$read(self, work).await
-            }
-
-            async fn read_slowly<T, F>(&self, deadline: Duration, work: F) -> Result<T, Outage>
-            where
-                T: Send + 'static,
-                F: FnOnce(&mut $connection) -> QueryResult<T> + Send + 'static,
-            {
-                <$handle>::$within(self, deadline, work).await
-            }
-
-            async fn write<T, F>(&self, work: F) -> Result<T, Outage>
-            where
-                T: Send + 'static,
-                F: FnOnce(&mut $connection) -> QueryResult<T> + Send + 'static,
-            {
-                <$handle>::$write(self, work).await
-            }
-
-            async fn apply(&self, migrations: EmbeddedMigrations) -> Result<Vec<String>, Outage> {
-                self.migrate(migrations).await
-            }
-
-            async fn missing(&self, migrations: EmbeddedMigrations) -> Result<Vec<String>, Outage> {
-                self.pending(migrations).await
-            }
-        }
-    };
-}
-
-#[cfg(feature = "sqlite")]
-database!(SqliteDb, diesel::SqliteConnection, "migrations/sqlite", read, read_within, write);
-#[cfg(feature = "postgres")]
-database!(PgDb, diesel::PgConnection, "migrations/postgres", run, run_within, run);

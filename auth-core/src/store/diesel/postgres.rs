@@ -25,6 +25,9 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// trying in the background, twice a second.)
 const PATIENCE_WHEN_AWAY: Duration = Duration::from_millis(100);
 
+/// The number ("auth_cor" in ASCII) only has to be the same in every process.
+const MIGRATION_LOCK: &str = "SELECT pg_advisory_lock(7022647185579929458)";
+
 /// How [`PgDb`] uses its database.
 #[derive(Clone, Debug)]
 pub struct PgOptions {
@@ -79,19 +82,26 @@ impl PgDb {
     /// # Errors
     /// When the URL cannot work; [`UrlError::NoTls`] when it needs a build with TLS.
     pub fn open(url: &str, options: PgOptions) -> Result<Self, UrlError> {
-        let conninfo =
-            url::prepare(url, cfg!(feature = "postgres-tls"), |name| std::env::var(name).ok())?;
+        let conninfo = conninfo(url)?;
         let opener =
             Arc::new(Opener { conninfo, deadline: options.deadline, away: AtomicBool::new(false) });
         let connections = options.connections.max(1);
         let pool = Pool::builder()
             .max_size(connections)
             .min_idle(Some(1))
-            .connection_timeout(options.checkout_timeout)
+            .connection_timeout(options.checkout_timeout.max(Duration::from_millis(100)))
             .error_handler(Box::new(NopErrorHandler))
             .build_unchecked(Pooling(Arc::clone(&opener)));
         let lane = Lane::new(connections, options.queue);
         Ok(Self(Arc::new(Shared { opener, pool, lane, options })))
+    }
+
+    /// Checks a URL without opening anything: for configurations that tell all faults at once.
+    ///
+    /// # Errors
+    /// As for [`PgDb::open`].
+    pub fn check_url(url: &str) -> Result<(), UrlError> {
+        conninfo(url).map(|_| ())
     }
 
     /// Runs `work` on a connection of the pool. A single statement is a transaction by itself;
@@ -168,16 +178,13 @@ impl PgDb {
     where
         M: MigrationSource<Pg> + Send + 'static,
     {
-        let applied = self.run(|conn| {
-            let list = "SELECT '' AS name \
-                        WHERE to_regclass('__diesel_schema_migrations') IS NOT NULL";
-            if diesel::sql_query(list).load::<Name>(conn)?.is_empty() {
-                return Ok(Vec::new());
-            }
-            diesel::sql_query(APPLIED).load(conn)
-        });
-        migrate::missing(&migrations, applied.await?).map_err(Outage::because)
+        let applied = self.run(applied).await?;
+        migrate::missing(&migrations, applied).map_err(Outage::because)
     }
+}
+
+fn conninfo(url: &str) -> Result<String, UrlError> {
+    url::prepare(url, cfg!(feature = "postgres-tls"), |name| std::env::var(name).ok())
 }
 
 /// Neither the URL nor the pool, whose last error may name hosts and users.
@@ -214,14 +221,24 @@ impl Shared {
 
 fn apply<M: MigrationSource<Pg>>(opener: &Opener, migrations: M) -> MigrationResult<Vec<String>> {
     // On a connection of its own: closing it releases the lock, whatever happened.
-    let mut conn = opener.connect()?;
-    // The number only has to be the same in every process ("auth_cor" in ASCII).
-    conn.batch_execute(
-        "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
-         SET lock_timeout = '60s'; SELECT pg_advisory_lock(7022368428126171506); \
-         RESET lock_timeout",
-    )?;
-    migrate::run(&mut conn, migrations)
+    let conn = &mut opener.connect()?;
+    // A look first: a role that may not create tables can still start where nothing is missing.
+    if migrate::missing(&migrations, applied(conn)?)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    conn.batch_execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")?;
+    conn.batch_execute("SET lock_timeout = '60s'")?;
+    conn.batch_execute(MIGRATION_LOCK)?;
+    conn.batch_execute("RESET lock_timeout")?;
+    migrate::run(conn, migrations)
+}
+
+fn applied(conn: &mut PgConnection) -> QueryResult<Vec<Name>> {
+    let list = "SELECT '' AS name WHERE to_regclass('__diesel_schema_migrations') IS NOT NULL";
+    if diesel::sql_query(list).load::<Name>(conn)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    diesel::sql_query(APPLIED).load(conn)
 }
 
 /// Only where nobody else has set them.

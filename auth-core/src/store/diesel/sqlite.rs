@@ -83,6 +83,8 @@ impl SqliteDb {
         let readers = Pool::builder()
             .max_size(options.readers.max(1))
             .min_idle(Some(0))
+            // Also bounds how long r2d2 rests between two attempts to open a connection.
+            .connection_timeout(options.busy_timeout.max(Duration::from_millis(100)))
             .error_handler(Box::new(NopErrorHandler))
             .build_unchecked(Readers(Arc::clone(&opener)));
         let lane = Lane::new(options.readers.max(1), options.queue);
@@ -114,16 +116,18 @@ impl SqliteDb {
     {
         let shared = Arc::clone(&self.0);
         let read = move || {
-            let mut connection =
-                shared.readers.get_timeout(shared.options.busy_timeout).map_err(Outage::because)?;
+            let mut connection = shared.readers.get().map_err(Outage::because)?;
             work(&mut connection.inner).map_err(Outage::because)
         };
         self.0.lane.run(deadline, read).await
     }
 
-    /// Runs `work` as a transaction of its own kind: it takes effect as a whole or, when it
-    /// answers an error or panics, not at all, and the call returns when it is durable. `work`
-    /// shares the writer with everything else that is written, so it should only write.
+    /// Runs `work` as a transaction: it takes effect as a whole or, when it answers an error or
+    /// panics, not at all. The call returns when that is durable.
+    ///
+    /// Everything else that is written waits for `work`, so it should be quick. A transaction
+    /// inside becomes a savepoint. Foreign keys that are `DEFERRABLE INITIALLY DEFERRED` are not
+    /// for this handle: a violation would only show at the commit, and fail the writes of others.
     ///
     /// # Errors
     /// An error of `work` becomes an [`Outage`] with the error as its cause; what is an answer
@@ -172,15 +176,8 @@ impl SqliteDb {
     where
         M: MigrationSource<Sqlite> + Send + 'static,
     {
-        let applied = self.read(|conn| {
-            let list = "SELECT name FROM sqlite_schema \
-                        WHERE name = '__diesel_schema_migrations'";
-            if diesel::sql_query(list).load::<Name>(conn)?.is_empty() {
-                return Ok(Vec::new());
-            }
-            diesel::sql_query(APPLIED).load(conn)
-        });
-        migrate::missing(&migrations, applied.await?).map_err(Outage::because)
+        let applied = self.read(applied).await?;
+        migrate::missing(&migrations, applied).map_err(Outage::because)
     }
 }
 
@@ -195,19 +192,29 @@ fn apply<M: MigrationSource<Sqlite>>(
     migrations: M,
 ) -> MigrationResult<Vec<String>> {
     let conn = &mut opener.connect()?.inner;
+    // Without a look first, every start would wait for whoever is writing.
+    if migrate::missing(&migrations, applied(conn)?)?.is_empty() {
+        return Ok(Vec::new());
+    }
     conn.batch_execute(&format!("PRAGMA busy_timeout = {}", MIGRATION_PATIENCE.as_millis()))?;
     // Has no effect inside a transaction, hence before it.
     conn.batch_execute("PRAGMA foreign_keys = OFF")?;
     conn.immediate_transaction(|conn| {
         let names = migrate::run(conn, migrations)?;
-        if !names.is_empty() {
-            let broken = "SELECT \"table\" AS name FROM pragma_foreign_key_check";
-            if !diesel::sql_query(broken).load::<Name>(conn)?.is_empty() {
-                return Err("the migrations would leave foreign keys without a row".into());
-            }
+        let broken = "SELECT \"table\" AS name FROM pragma_foreign_key_check";
+        if !diesel::sql_query(broken).load::<Name>(conn)?.is_empty() {
+            return Err("the migrations would leave foreign keys without a row".into());
         }
         Ok(names)
     })
+}
+
+fn applied(conn: &mut SqliteConnection) -> QueryResult<Vec<Name>> {
+    let list = "SELECT name FROM sqlite_schema WHERE name = '__diesel_schema_migrations'";
+    if diesel::sql_query(list).load::<Name>(conn)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    diesel::sql_query(APPLIED).load(conn)
 }
 
 /// Opens connections to the file.
