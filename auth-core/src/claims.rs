@@ -36,7 +36,7 @@ pub(crate) const FIXED_NAMES: &[&str] = &[
 ];
 
 /// The claim with the user of a [`TokenKind::Single`].
-const SINGLE_USER_CLAIM: &str = "id";
+pub(crate) const SINGLE_USER_CLAIM: &str = "id";
 
 /// What a token is for. A token of one kind is never accepted as another (RFC 8725 §3.12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -27,7 +27,7 @@ use crate::rotation::RotationPolicy;
 use crate::session::{
     Carrier, ClientInfo, Method, Principal, RevocationReason, SecretHash, Session, SessionId,
 };
-use crate::store::{Over, Revocation, Revoke, Rotation, SessionStore, Stamp, Target};
+use crate::store::{Revocation, Revoke, Rotation, SessionStore, Stamp, Target};
 
 mod pruning;
 mod races;
@@ -76,6 +76,7 @@ pub async fn run(store: Store) {
         ending_a_session_is_reported_once,
         a_session_without_a_row_can_be_revoked,
         ending_a_principal_ends_their_sessions_and_nobody_elses,
+        foreign_tokens_are_revoked_by_their_user,
         ending_the_other_sessions_keeps_one,
         revocations_come_in_order_and_until_they_expire,
         pruning_removes_what_is_over_and_nothing_else,
@@ -111,6 +112,7 @@ fn policy() -> RotationPolicy {
         revoke_on_reuse: true,
         grace: Duration::from_secs(10),
         idle: Duration::from_secs(3600),
+        keep: Duration::from_secs(3900),
         revocation_lifetime: Duration::from_secs(300),
     }
 }
@@ -130,8 +132,9 @@ fn session(principal: &Principal) -> Session {
         rotated_at: at(0),
         secret_hash: None,
         created_at: at(0),
-        authenticated_at: at(0),
+        authenticated_at: Some(at(0)),
         last_seen_at: at(0),
+        idle_expires_at: at(3900),
         expires_at: at(86_400),
         methods: vec![Method::Password],
         client: ClientInfo::default(),
@@ -177,11 +180,11 @@ fn stamp(reason: RevocationReason) -> Stamp {
 
 /// All revocations after `seq`, expired or not.
 async fn revocations_after(store: &Store, seq: i64) -> Vec<Revocation> {
-    store.revocations(seq, at(-1_000_000_000)).await.expect(AWAY)
+    store.revocations(seq, at(-1_000_000_000)).await.expect(AWAY).revocations
 }
 
 async fn last_seq(store: &Store) -> i64 {
-    revocations_after(store, 0).await.last().map_or(0, |revocation| revocation.seq)
+    store.revocations(0, at(0)).await.expect(AWAY).last_seq
 }
 
 /// What was revoked after `seq`, in an order that can be compared.

@@ -79,14 +79,18 @@ pub trait UserDirectory: Send + Sync + 'static {
     /// numbers) is nobody's: `None`.
     async fn load(&self, user_id: &str) -> Result<Option<Account>, Outage>;
 
-    /// Replaces the stored hash `old` by `new`, a stronger one of the same password. Does
-    /// nothing when the stored hash is no longer `old`: the password was changed meanwhile.
+    /// Replaces the stored hash `old` by `new`, a stronger one of the same password. Must do
+    /// nothing when the stored hash is no longer `old`: the password was changed meanwhile, or
+    /// another login was first. Without an implementation old hashes stay.
     async fn upgrade_password_hash(
         &self,
         user_id: &str,
         old: &PasswordHash,
         new: &PasswordHash,
-    ) -> Result<(), Outage>;
+    ) -> Result<(), Outage> {
+        let _ = (user_id, old, new);
+        Ok(())
+    }
 
     /// Notes that the user logged in. Called where
     /// [`Settings::update_last_login`](crate::Settings) is on.

@@ -34,7 +34,7 @@ pub enum LoginError {
     /// (ASVS 6.3.8).
     #[error("no active account with these credentials")]
     InvalidCredentials,
-    /// The proof names a kind of user that this authority does not know, or is of another kind.
+    /// The authority has no directory of this kind of user.
     #[error("unknown kind of user")]
     UnknownUserType,
     /// The store, the directory or the hashing lane is away.

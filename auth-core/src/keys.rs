@@ -257,7 +257,8 @@ impl KeyRing {
             return Err(KeyError::CannotSign);
         }
         for (i, key) in self.keys.iter().enumerate() {
-            if self.keys[..i].iter().any(|other| other.kid == key.kid) {
+            // Secrets without a name are told apart by trying them.
+            if key.kid.is_some() && self.keys[..i].iter().any(|other| other.kid == key.kid) {
                 return Err(KeyError::DuplicateKid);
             }
         }

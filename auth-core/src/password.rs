@@ -23,7 +23,8 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const PARALLELISM: u32 = 1;
 
-/// ASVS 6.2.1 and NIST SP 800-63B-4 §3.1.1.2.
+/// ASVS 6.2.1, which recommends 15, as NIST SP 800-63B-4 asks of a password without a second
+/// factor: an application that has none may ask for more.
 const MIN_CHARS: usize = 8;
 /// Long enough for every password manager and passphrase (ASVS 6.2.9: at least 64).
 const MAX_CHARS: usize = 1024;
@@ -34,6 +35,9 @@ pub enum WeakPassword {
     /// Shorter than 8 characters.
     #[error("a password needs at least {MIN_CHARS} characters")]
     TooShort,
+    /// Nothing but blanks.
+    #[error("a password needs more than blanks")]
+    Blank,
     /// Longer than 1024 characters.
     #[error("a password has at most {MAX_CHARS} characters")]
     TooLong,
@@ -43,9 +47,10 @@ pub enum WeakPassword {
 /// (ASVS 6.2.5).
 ///
 /// # Errors
-/// It is too short or too long.
+/// It is too short, too long, or blank.
 pub fn check_new(password: &str) -> Result<(), WeakPassword> {
     match password.chars().count() {
+        MIN_CHARS.. if password.trim().is_empty() => Err(WeakPassword::Blank),
         0..MIN_CHARS => Err(WeakPassword::TooShort),
         MIN_CHARS..=MAX_CHARS => Ok(()),
         _ => Err(WeakPassword::TooLong),
@@ -326,6 +331,7 @@ mod tests {
     fn new_passwords_have_a_length_and_nothing_else_to_prove() {
         assert_eq!(check_new("1234567"), Err(WeakPassword::TooShort));
         assert_eq!(check_new("пароль12"), Ok(()));
+        assert_eq!(check_new("          "), Err(WeakPassword::Blank));
         assert_eq!(check_new(&"a".repeat(1024)), Ok(()));
         assert_eq!(check_new(&"a".repeat(1025)), Err(WeakPassword::TooLong));
     }

@@ -55,7 +55,7 @@ pub struct Or<A, B>(pub A, pub B);
 /// It does not hold: `!a`. A negated permission holds for an anonymous request too; write
 /// `IsAuthenticated & !a` where somebody must be known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Never<A>(pub A);
+pub struct Not<A>(pub A);
 
 impl<A: Permission, B: Permission> Permission for And<A, B> {
     fn allows(&self, access: &Access<'_>) -> bool {
@@ -69,7 +69,7 @@ impl<A: Permission, B: Permission> Permission for Or<A, B> {
     }
 }
 
-impl<A: Permission> Permission for Never<A> {
+impl<A: Permission> Permission for Not<A> {
     fn allows(&self, access: &Access<'_>) -> bool {
         !self.0.allows(access)
     }
@@ -113,9 +113,9 @@ macro_rules! permission_operators {
         }
 
         impl<$($generics)*> ::std::ops::Not for $permission {
-            type Output = $crate::permission::Never<Self>;
+            type Output = $crate::permission::Not<Self>;
             fn not(self) -> Self::Output {
-                $crate::permission::Never(self)
+                $crate::permission::Not(self)
             }
         }
     };
@@ -123,7 +123,7 @@ macro_rules! permission_operators {
 
 permission_operators!({A: Permission, B: Permission,} And<A, B>);
 permission_operators!({A: Permission, B: Permission,} Or<A, B>);
-permission_operators!({A: Permission,} Never<A>);
+permission_operators!({A: Permission,} Not<A>);
 
 macro_rules! permissions {
     ($($(#[doc = $doc:literal])* $name:ident $(($field:ty))? = |$self:pat_param, $access:ident| $rule:expr;)*) => {

@@ -13,7 +13,7 @@ use foldhash::quality::RandomState;
 
 use crate::claims::Facts;
 use crate::session::{Principal, RevocationReason, SessionId};
-use crate::store::{Revocation, Stamp, Target};
+use crate::store::{News, Revocation, Stamp, Target};
 
 /// Numbers are given out before their rows become visible, so a row can appear after one with
 /// a higher number. Every question reaches back over what was new within this time: longer than
@@ -75,9 +75,10 @@ impl RevocationView {
         issued_before.then_some(entry.reason)
     }
 
-    /// How long ago the store last answered, in milliseconds.
-    pub(crate) fn age_millis(&self, now_millis: i64) -> i64 {
-        now_millis.saturating_sub(self.synced_at.load(Ordering::Acquire))
+    /// How long ago the store last answered, in milliseconds. A clock that was set back since
+    /// says nothing about that: the difference counts, whatever its sign.
+    pub(crate) fn age_millis(&self, now_millis: i64) -> u64 {
+        now_millis.abs_diff(self.synced_at.load(Ordering::Acquire))
     }
 
     /// Enters one revocation.
@@ -112,13 +113,18 @@ impl RevocationView {
     }
 
     /// Takes in the store's answer to a question that was asked at `asked_at`.
-    pub(crate) fn apply(&self, revocations: Vec<Revocation>, asked_at: i64) {
-        let highest = revocations.iter().map(|revocation| revocation.seq).max();
-        for Revocation { target, stamp, .. } in revocations {
+    pub(crate) fn apply(&self, news: News, asked_at: i64) {
+        let highest = news.revocations.iter().map(|revocation| revocation.seq).max();
+        for Revocation { target, stamp, .. } in news.revocations {
             self.enter(target, &stamp);
         }
         let mut progress = self.progress();
-        if let Some(highest) = highest
+        let heard = progress.heard.back().map_or(progress.settled, |(seq, _)| *seq);
+        if news.last_seq < heard {
+            // The store was set back to a backup, where new numbers begin below those we have
+            // heard of. (Or it was pruned: then this costs one long answer.) From the beginning.
+            *progress = Progress { swept_at: progress.swept_at, ..Progress::default() };
+        } else if let Some(highest) = highest
             && progress.heard.back().is_none_or(|(seq, _)| *seq < highest)
         {
             progress.heard.push_back((highest, asked_at));
@@ -134,10 +140,59 @@ impl RevocationView {
             self.sessions.pin().retain(|_, entry| entry.until_millis > asked_at);
             self.foreign.pin().retain(|_, entry| entry.until_millis > asked_at);
         }
-        self.synced_at.fetch_max(asked_at, Ordering::AcqRel);
+        self.synced_at.store(asked_at, Ordering::Release);
     }
 
     fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::from_millis;
+
+    fn revocation(seq: i64, id: u8) -> Revocation {
+        let (at, until) = (from_millis(0), from_millis(1_000_000));
+        let stamp = Stamp { at, reason: RevocationReason::Logout, until };
+        Revocation { seq, target: Target::Session(SessionId::from_bytes([id; 16])), stamp }
+    }
+
+    fn news(seqs: &[i64], last_seq: i64) -> News {
+        let revocations = seqs.iter().map(|seq| revocation(*seq, *seq as u8)).collect();
+        News { revocations, last_seq }
+    }
+
+    #[test]
+    fn a_question_reaches_back_over_what_was_new_a_moment_ago() {
+        let view = RevocationView::new();
+        view.apply(news(&[1, 2, 5], 5), 0);
+        assert_eq!(view.ask_after(), 0, "3 and 4 may still appear");
+        view.apply(news(&[1, 2, 4, 5], 5), 9_000);
+        assert_eq!(view.ask_after(), 0);
+        view.apply(news(&[1, 2, 4, 5], 5), 10_001);
+        assert_eq!(view.ask_after(), 5);
+        assert_eq!(view.sessions.len(), 4);
+    }
+
+    #[test]
+    fn a_store_that_was_set_back_is_read_from_the_beginning() {
+        let view = RevocationView::new();
+        view.apply(news(&[30], 30), 0);
+        view.apply(news(&[30], 30), 20_000);
+        assert_eq!(view.ask_after(), 30);
+        view.apply(news(&[], 2), 21_000);
+        assert_eq!(view.ask_after(), 0);
+        view.apply(news(&[1, 2], 2), 22_000);
+        assert_eq!(view.sessions.len(), 3, "what was known stays known");
+    }
+
+    #[test]
+    fn what_concerns_no_token_any_more_is_forgotten() {
+        let view = RevocationView::new();
+        view.apply(news(&[1], 1), 0);
+        view.apply(news(&[], 1), 1_000_001);
+        assert!(view.sessions.is_empty());
     }
 }

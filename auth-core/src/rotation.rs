@@ -22,6 +22,9 @@ pub struct RotationPolicy {
     pub grace: Duration,
     /// How long a refresh token lives when it is not used.
     pub idle: Duration,
+    /// How long the row of a session is needed after a rotation: until the last access token
+    /// got with its refresh token has expired.
+    pub keep: Duration,
     /// How long a revocation concerns tokens that were issued before it: the longest life of
     /// a token that is accepted without asking the store, and the leeway.
     pub revocation_lifetime: Duration,
@@ -143,6 +146,7 @@ mod tests {
             revoke_on_reuse: true,
             grace: Duration::from_secs(10),
             idle: 24 * HOUR,
+            keep: 25 * HOUR,
             revocation_lifetime: HOUR,
         }
     }
@@ -160,8 +164,9 @@ mod tests {
             rotated_at: at(0),
             secret_hash: None,
             created_at: at(-100),
-            authenticated_at: at(-100),
+            authenticated_at: Some(at(-100)),
             last_seen_at: at(0),
+            idle_expires_at: at(25 * 3600),
             expires_at: at(30 * 86_400),
             methods: vec![],
             client: ClientInfo::default(),

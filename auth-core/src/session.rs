@@ -68,9 +68,10 @@ impl SessionId {
     }
 
     /// The session of a token that names none, such as one issued by SimpleJWT: the token is a
-    /// session of its own, named by its `jti`, and can be revoked like any other.
-    pub fn of_foreign_token(jti: &str) -> Self {
-        Self(short_hash(&[b"jti", jti.as_bytes()]))
+    /// session of its own, named by its user and its `jti`, and can be revoked like any other.
+    pub fn of_foreign_token(principal: &Principal, jti: &str) -> Self {
+        let (user_type, user_id) = (principal.user_type(), principal.user_id());
+        Self(short_hash(&[b"jti", user_type.as_bytes(), user_id.as_bytes(), jti.as_bytes()]))
     }
 }
 
@@ -298,10 +299,14 @@ pub struct Session {
     pub secret_hash: Option<SecretHash>,
     /// When the user logged in.
     pub created_at: DateTime<Utc>,
-    /// When the user last proved who they are; the `auth_time` claim.
-    pub authenticated_at: DateTime<Utc>,
+    /// When the user last proved who they are; the `auth_time` claim. Not known of a session
+    /// that was taken over from another issuer.
+    pub authenticated_at: Option<DateTime<Utc>>,
     /// The last sign of life, to the minute.
     pub last_seen_at: DateTime<Utc>,
+    /// The end unless it is used again: of the last token that it can have given out, or of a
+    /// cookie's idle time. Moved on by every rotation and every sign of life.
+    pub idle_expires_at: DateTime<Utc>,
     /// The absolute end, never extended.
     pub expires_at: DateTime<Utc>,
     /// How the login was proven; the `amr` claim.

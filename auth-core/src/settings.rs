@@ -133,8 +133,8 @@ settings! {
     /// The secret (HS256, HS384, HS512) or the private key in PEM (EdDSA). Required, unless the
     /// authority is given a [`KeyRing`](crate::KeyRing).
     signing_key: Option<SecretText> = None;
-    /// The public key in PEM, for a service that only verifies, or to check that it belongs to
-    /// `signing_key`. Not for HMAC. Default none.
+    /// The public key in PEM, where it is to be checked that it belongs to `signing_key`. Not for
+    /// HMAC. Default none.
     verifying_key: Option<String> = None;
     /// The audience: written into every token, and required in every token. Default none.
     audience: Vec<String> = Vec::new();
@@ -200,8 +200,8 @@ impl Settings {
         self.blacklist_after_rotation.unwrap_or(self.rotate_refresh_tokens)
     }
 
-    /// How long a login lasts at most.
-    pub(crate) fn absolute_lifetime(&self) -> Duration {
+    /// How long a login lasts at most: `session_lifetime`, or its default.
+    pub fn absolute_lifetime(&self) -> Duration {
         self.session_lifetime.unwrap_or_else(|| {
             let longest = [
                 30 * DAY,
@@ -209,6 +209,8 @@ impl Settings {
                 self.sliding_token_refresh_lifetime,
                 self.single_token_lifetime,
                 self.session_idle_timeout,
+                self.access_token_lifetime,
+                self.sliding_token_lifetime,
             ];
             longest.into_iter().max().unwrap_or_default()
         })
@@ -277,13 +279,14 @@ impl Settings {
         self.check_names(&mut fault);
         for (name, interval) in [
             ("revocation_poll_interval", self.revocation_poll_interval),
+            ("revocation_max_staleness", self.revocation_max_staleness),
             ("prune_interval", self.prune_interval),
         ] {
-            if interval < Duration::from_millis(10) {
-                fault(name, "must be at least 10 milliseconds".into());
+            if interval < Duration::from_millis(10) || interval > DAY {
+                fault(name, "must be between 10 milliseconds and 1 day".into());
             }
         }
-        if self.revocation_max_staleness < 2 * self.revocation_poll_interval {
+        if self.revocation_max_staleness < self.revocation_poll_interval.saturating_mul(2) {
             let problem = "must be at least twice revocation_poll_interval";
             fault("revocation_max_staleness", problem.into());
         }
@@ -311,10 +314,9 @@ impl Settings {
         if !is_token(&self.auth_header_name) {
             fault("auth_header_name", "must be the name of a header".into());
         }
-        if self.www_authenticate_realm.contains(['"', '\\', '\r', '\n'])
-            || !self.www_authenticate_realm.is_ascii()
-        {
-            fault("www_authenticate_realm", "must be plain ASCII without quotes".into());
+        let plain = |b: u8| (b' '..=b'~').contains(&b) && b != b'"' && b != b'\\';
+        if !self.www_authenticate_realm.bytes().all(plain) {
+            fault("www_authenticate_realm", "must be printable ASCII without quotes".into());
         }
         let accepted = [TokenKind::Access, TokenKind::Sliding];
         if self.auth_token_classes.is_empty()
@@ -335,7 +337,10 @@ impl Settings {
             let taken = configurable[..i].iter().any(|(_, other)| other == claim);
             if claim.is_empty() {
                 fault(name, "must not be empty".into());
-            } else if taken || crate::claims::FIXED_NAMES.contains(&claim.as_str()) {
+            } else if taken
+                || crate::claims::FIXED_NAMES.contains(&claim.as_str())
+                || (*name != "user_id_claim" && *claim == crate::claims::SINGLE_USER_CLAIM)
+            {
                 fault(name, format!("the claim `{claim}` already means something else"));
             }
         }

@@ -2,13 +2,14 @@
 
 mod common;
 
+use auth_core::password::PasswordHash;
 use auth_core::session::{Method, RevocationReason};
 use auth_core::settings::WhenStale;
 use auth_core::store::Revoke;
 use auth_core::token::TokenPair;
 use auth_core::{
     AuthEvent, ClientInfo, LoginError, MemoryStore, Principal, Proof, RefreshError, Settings,
-    VerifyError,
+    TokenKind, VerifyError,
 };
 use common::{PASSWORD, SECRET, World, assert_revoked, seconds};
 
@@ -59,6 +60,26 @@ async fn a_password_changed_during_the_login_opens_no_session() {
     assert!(matches!(error, LoginError::InvalidCredentials));
     let sessions = world.authority.sessions(&Principal::new("user", "1")).await.unwrap();
     assert_eq!(sessions, []);
+}
+
+#[tokio::test]
+async fn simultaneous_logins_all_succeed_while_a_hash_is_upgraded() {
+    let world = World::new().await;
+    let weak = weak_hash();
+    world.users.change(|alice| alice.password_hash = Some(weak.clone()));
+    let client = ClientInfo::default();
+    let login = || world.authority.login("user", "alice", PASSWORD, &client);
+    let (a, b, c) = tokio::join!(login(), login(), login());
+    assert!(a.is_ok() && b.is_ok() && c.is_ok());
+    assert_ne!(world.users.password_hash(), Some(weak));
+}
+
+fn weak_hash() -> PasswordHash {
+    use argon2::password_hash::PasswordHasher;
+    let params = argon2::Params::new(1024, 1, 1, None).unwrap();
+    let hash = argon2::Argon2::from(params);
+    let hash = hash.hash_password_with_salt(PASSWORD.as_bytes(), b"some old salt").unwrap();
+    PasswordHash::from_stored(hash.to_string())
 }
 
 #[tokio::test]
@@ -134,6 +155,50 @@ async fn a_login_ends_at_its_absolute_end_however_often_it_is_refreshed() {
 }
 
 #[tokio::test]
+async fn no_kind_of_login_outlives_the_lifetime_of_a_session() {
+    let settings = Settings {
+        session_lifetime: Some(seconds(3600)),
+        rotate_refresh_tokens: false,
+        auth_token_classes: vec![TokenKind::Access, TokenKind::Sliding],
+        ..Settings::with_signing_key(SECRET)
+    };
+    let world = World::with(settings).await;
+    let proof = || Proof::vouched(Principal::new("user", "1"), []);
+    let client = ClientInfo::default();
+    let authority = &world.authority;
+    let (_, refresh) = world.pair().await;
+    let single = authority.start_single(proof(), &client).await.unwrap().granted;
+    let cookie = authority.start_cookie(proof(), &client).await.unwrap().granted;
+    let mut sliding = authority.start_sliding(proof(), &client).await.unwrap().granted;
+    for _ in 0..15 {
+        world.wait(seconds(239)).await;
+        sliding = authority.refresh_sliding(sliding.expose()).await.unwrap();
+    }
+    assert!(world.refresh(&refresh).await.is_ok());
+    assert!(authority.authenticate_single(single.expose()).is_ok());
+    assert!(authority.authenticate_cookie(cookie.expose()).await.is_ok());
+    world.wait(seconds(15)).await;
+    assert!(world.refresh(&refresh).await.is_err());
+    assert!(authority.authenticate_single(single.expose()).is_err());
+    assert!(authority.authenticate_cookie(cookie.expose()).await.is_err());
+    assert!(world.authenticate(sliding.expose()).is_err());
+}
+
+#[tokio::test]
+async fn an_access_token_that_outlives_its_refresh_token_can_still_be_revoked() {
+    let settings = Settings {
+        access_token_lifetime: seconds(7 * 86_400),
+        ..Settings::with_signing_key(SECRET)
+    };
+    let world = World::with(settings).await;
+    let (access, _) = world.pair().await;
+    world.wait(seconds(3 * 86_400)).await;
+    world.authority.prune().await.unwrap();
+    world.authority.password_changed(Principal::new("user", "1")).await.unwrap();
+    assert_revoked(world.authenticate(&access), RevocationReason::PasswordChanged);
+}
+
+#[tokio::test]
 async fn a_changed_role_shows_at_the_next_refresh_and_an_inactive_user_gets_nothing() {
     let world = World::new().await;
     let (access, refresh) = world.pair().await;
@@ -202,6 +267,17 @@ async fn a_process_that_hears_of_no_revocations_stops_trusting_its_memory() {
     let world = World::with(serve).await;
     let (access, _) = world.pair().await;
     world.hands.advance(seconds(31));
+    assert!(world.authenticate(&access).is_ok());
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_does_not_hide_that_nothing_is_heard() {
+    let world = World::new().await;
+    world.wait(seconds(3600)).await;
+    let (access, _) = world.pair().await;
+    world.hands.set_back(seconds(1800));
+    assert!(matches!(world.authenticate(&access), Err(VerifyError::Stale)));
+    world.authority.sync().await.unwrap();
     assert!(world.authenticate(&access).is_ok());
 }
 
@@ -287,7 +363,7 @@ async fn pruning_removes_what_is_over_and_nothing_else() {
     let (_, idle) = world.pair().await;
     world.wait(seconds(86_000)).await;
     let (access, live) = world.pair().await;
-    world.wait(seconds(500)).await;
+    world.wait(seconds(800)).await;
     assert_eq!(world.authority.prune().await.unwrap(), 1);
     assert!(world.refresh(&idle).await.is_err());
     assert!(world.refresh(&live).await.is_ok());

@@ -91,6 +91,7 @@ async fn a_bad_header_is_refused() {
         r#"["HS256"]"#,
         r#""#,
         r#"{"alg":"HS256"} "x""#,
+        r#"{"alg":"HS256","a":0,"b":0,"c":0,"d":0,"e":0,"f":0,"g":0,"h":0,"i":0,"j":0,"k":0,"l":0,"m":0,"n":0,"o":0,"p":0}"#,
     ] {
         let token = sign(header, &good().to_string());
         let error = world.authenticate(&token).unwrap_err();
@@ -114,10 +115,12 @@ async fn a_bad_claim_is_refused() {
         ("aud", json!("somebody else")),
         ("aud", json!(42)),
         ("jti", json!(7)),
-        ("sid", json!("not a session")),
         ("user_type", json!("robot")),
         ("user_type", json!(1)),
-        ("is_staff", json!("true")),
+        ("user_id", json!("1\0")),
+        ("user_id", json!("1".repeat(256))),
+        ("iat", json!(1_800_000_100)),
+        ("exp", json!(1_800_000_000 + 31 * 86_400)),
         ("token_type", json!(["access"])),
         ("user_id", json!(1.5)),
         ("user_id", json!({"$ne": ""})),
@@ -137,6 +140,68 @@ async fn a_bad_claim_is_refused() {
     assert!(matches!(world.authenticate(&refresh), Err(VerifyError::WrongType)));
     let expired = mint(&with("exp", json!(1_800_000_000)));
     assert!(matches!(world.authenticate(&expired), Err(VerifyError::Expired)));
+}
+
+#[tokio::test]
+async fn what_another_issuer_means_by_our_names_for_rights_grants_nothing() {
+    let world = World::new().await;
+    for (name, value) in [
+        ("role", json!(null)),
+        ("role", json!(["admin"])),
+        ("scope", json!(["orders:write"])),
+        ("is_staff", json!("true")),
+        ("is_staff", json!(1)),
+        ("is_staff", json!(null)),
+        ("amr", json!("mfa")),
+        ("sid", json!("08a5019c-17e1-4977-8f42-65a12843ea02")),
+    ] {
+        let verified = world.authenticate(&mint(&with(name, value.clone()))).unwrap();
+        assert!(!verified.is_staff(), "{name} = {value}");
+        assert_eq!(verified.role(), None);
+        assert_eq!(verified.scopes().count(), 0);
+        assert!(!verified.has_method(auth_core::session::Method::MultiFactor));
+        assert!(verified.is_foreign());
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_two_users_with_one_jti_are_two_sessions() {
+    let world = World::new().await;
+    let first = mint(&good());
+    let second = mint(&with("user_id", json!("2")));
+    let verified = world.authenticate(&second).unwrap();
+    world.authority.logout(&verified).await.unwrap();
+    assert_revoked(world.authenticate(&second), RevocationReason::Logout);
+    assert!(world.authenticate(&first).is_ok());
+}
+
+#[tokio::test]
+async fn a_revoked_token_of_another_issuer_stays_revoked_for_all_its_life() {
+    let world = World::new().await;
+    let token = |jti: &str| {
+        let mut claims = with("exp", json!(1_800_000_000 + 20 * 86_400));
+        claims["jti"] = json!(jti);
+        mint(&claims)
+    };
+    let (logged_out, changed) = (token("a"), token("b"));
+    let verified = world.authenticate(&logged_out).unwrap();
+    world.authority.logout(&verified).await.unwrap();
+    world.authority.password_changed(auth_core::Principal::new("user", "1")).await.unwrap();
+    for _ in 0..19 {
+        world.wait(seconds(86_400)).await;
+        world.authority.prune().await.unwrap();
+    }
+    assert_revoked(world.authenticate(&logged_out), RevocationReason::Logout);
+    assert_revoked(world.authenticate(&changed), RevocationReason::PasswordChanged);
+}
+
+#[tokio::test]
+async fn a_session_taken_over_from_another_issuer_is_not_freshly_authenticated() {
+    let world = World::new().await;
+    let mut claims = with("token_type", json!("refresh"));
+    claims.as_object_mut().unwrap().remove("iat");
+    let (access, _) = world.refresh(&mint(&claims)).await.unwrap();
+    assert_eq!(world.authenticate(&access).unwrap().authenticated_at(), None);
 }
 
 #[tokio::test]
@@ -245,6 +310,7 @@ async fn a_blacklisted_refresh_token_of_another_issuer_stays_so() {
     claims["exp"] = json!(1_800_000_000 + 3 * 86_400);
     claims["jti"] = json!("another");
     assert!(world.refresh(&mint(&claims)).await.is_err(), "outlives what is remembered of it");
+    assert!(world.authority.verify(&mint(&claims)).await.is_err());
 }
 
 #[tokio::test]
@@ -324,6 +390,25 @@ async fn tokens_of_a_retired_key_are_accepted_and_new_ones_use_the_active_key() 
     let login = authority.login("user", "alice", common::PASSWORD, &client).await.unwrap();
     let header = jsonwebtoken::decode_header(login.granted.access.expose()).unwrap();
     assert_eq!(header.alg, Algorithm::EdDSA);
+}
+
+#[tokio::test]
+async fn a_secret_can_be_replaced_by_another_one() {
+    let other = "another honest secret of more than thirty-two bytes";
+    let key = |secret: &str| Key::hmac(Algorithm::HS256, secret.as_bytes()).unwrap();
+    let authority = auth_core::Authority::builder(Settings::default())
+        .keys(KeyRing::new(key(other)).also_accept(key(SECRET)))
+        .store(auth_core::MemoryStore::new())
+        .users(common::Users::with_alice())
+        .clock(auth_core::ManualClock::at_unix_seconds(1_800_000_000).clock())
+        .build()
+        .unwrap();
+    authority.sync().await.unwrap();
+    assert!(authority.authenticate(&mint(&good())).is_ok());
+    let new = mint_with(&Header::new(Algorithm::HS256), &good(), other);
+    assert!(authority.authenticate(&new).is_ok());
+    let neither = mint_with(&Header::new(Algorithm::HS256), &good(), &other.to_uppercase());
+    assert!(authority.authenticate(&neither).is_err());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use auth_core::store::Revoke;
 use auth_core::{Authority, Clock, Outage, Session, SessionId, Settings, SettingsError, random};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use demo_app::config::LogFormat;
+use demo_app::config::{LONGEST_BEARER_LIFETIME, LONGEST_SESSION_LIFETIME, LogFormat};
 use demo_app::users::{NewUser, User, UserError, Users};
 use demo_app::{Config, StartError, telemetry};
 use tracing::level_filters::LevelFilter;
@@ -71,7 +71,7 @@ enum Command {
     Serve(ServeArgs),
     /// Bring the tables of the database up to date.
     Migrate,
-    /// Remove expired sessions. (A server does so by itself.)
+    /// Remove expired sessions. A server does so by itself.
     FlushExpiredTokens,
     /// Create a user. Asks for the password, or reads it from a pipe.
     CreateUser {
@@ -336,12 +336,15 @@ impl Upkeep {
         let db = demo_app::open_database(&config)?;
         db.migrate().await?;
         // Commands sign nothing. With a key of their own they work where the server's cannot be
-        // read, and make no key file.
+        // read, and make no key file. What they revoke is remembered for the longest time that a
+        // server may be configured for: they may have been started without its settings.
         let settings = Settings {
             algorithm: Settings::default().algorithm,
             signing_key: Some(random::token().into()),
             verifying_key: None,
             password_lanes: 1,
+            single_token_lifetime: LONGEST_BEARER_LIFETIME,
+            session_lifetime: Some(LONGEST_SESSION_LIFETIME),
             ..config.settings
         };
         let authority = demo_app::authority(settings, &db, Clock::system())?;

@@ -9,6 +9,7 @@ use crate::claims::{Facts, TokenKind, Verified, cookie_payload};
 use crate::clock::{Clock, millis};
 use crate::directory::Account;
 use crate::error::{Outage, VerifyError};
+use crate::rotation::later;
 use crate::session::{Carrier, RevocationReason, SecretHash, Session};
 use crate::token::CookieSecret;
 
@@ -90,7 +91,7 @@ impl Authority {
             return Err(VerifyError::Revoked(reason));
         }
         let now = self.0.clock.now();
-        if self.over(now).includes(&session) {
+        if session.expires_at <= now || session.idle_expires_at <= now {
             return Err(VerifyError::Expired);
         }
         let account = self
@@ -100,7 +101,8 @@ impl Authority {
         if !self.admits(&account) {
             return Err(VerifyError::Revoked(RevocationReason::UserInactive));
         }
-        self.0.store.touch(id, now).await?;
+        let idle_expires_at = later(now, self.idle_keep(Carrier::Cookie));
+        self.0.store.touch(id, now, idle_expires_at).await?;
 
         let until = now.timestamp_millis() + millis(self.0.settings.access_token_lifetime);
         Ok(Remembered {
@@ -125,7 +127,7 @@ impl Authority {
             issued_at: Some(session.created_at.timestamp()),
             expires_at: session.expires_at.timestamp(),
             refresh_expires_at: None,
-            authenticated_at: Some(session.authenticated_at.timestamp()),
+            authenticated_at: session.authenticated_at.map(|at| at.timestamp()),
             methods: session.methods.clone(),
             is_staff: account.is_staff,
             role: account.role.as_deref().map(Into::into),

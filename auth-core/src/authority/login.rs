@@ -1,10 +1,11 @@
 //! From a proof of who it is to a session.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Authority;
 use crate::claims::{NewClaims, TokenKind};
-use crate::directory::Account;
+use crate::directory::{Account, UserDirectory};
 use crate::error::{LoginError, Outage};
 use crate::event::AuthEvent;
 use crate::password::{PasswordHash, Verdict};
@@ -77,13 +78,12 @@ impl Authority {
 
         match (account, verdict) {
             (Some(account), Verdict::Match { upgrade }) if self.admits(&account) => {
-                let mut password_hash = stored;
-                if let (Some(old), Some(new)) = (&password_hash, upgrade) {
-                    directory.upgrade_password_hash(account.principal.user_id(), old, &new).await?;
-                    let principal = account.principal.clone();
-                    self.emit(&AuthEvent::PasswordRehashed { principal });
-                    password_hash = Some(new);
-                }
+                let password_hash = match (stored, upgrade) {
+                    (Some(old), Some(new)) => {
+                        self.upgrade(directory, &account, password, old, new).await?
+                    }
+                    (stored, _) => stored,
+                };
                 let methods = vec![Method::Password];
                 Ok(Proof { principal: account.principal, methods, password_hash })
             }
@@ -92,6 +92,32 @@ impl Authority {
                 self.emit(&AuthEvent::LoginFailed { principal, client: client.clone() });
                 Err(LoginError::InvalidCredentials)
             }
+        }
+    }
+
+    /// Replaces a hash that is weaker than today's. Answers the one that is stored afterwards and
+    /// that the password matches: of several logins at once, one replaces it.
+    async fn upgrade(
+        &self,
+        directory: &Arc<dyn UserDirectory>,
+        account: &Account,
+        password: &str,
+        old: PasswordHash,
+        new: PasswordHash,
+    ) -> Result<Option<PasswordHash>, LoginError> {
+        let user_id = account.principal.user_id();
+        directory.upgrade_password_hash(user_id, &old, &new).await?;
+        let stored = directory.load(user_id).await?.and_then(|account| account.password_hash);
+        if stored.as_ref() == Some(&new) {
+            self.emit(&AuthEvent::PasswordRehashed { principal: account.principal.clone() });
+            return Ok(stored);
+        }
+        if stored.as_ref() == Some(&old) {
+            return Ok(stored);
+        }
+        match self.0.passwords.verify(password, stored.clone()).await? {
+            Verdict::Match { .. } => Ok(stored),
+            Verdict::Mismatch => Err(LoginError::InvalidCredentials),
         }
     }
 
@@ -104,11 +130,7 @@ impl Authority {
         proof: Proof,
         client: &ClientInfo,
     ) -> Result<Login<TokenPair>, LoginError> {
-        let lifetime = match self.0.settings.rotate_refresh_tokens {
-            true => self.0.settings.absolute_lifetime(),
-            // One refresh token for the whole session: they end together.
-            false => self.0.settings.refresh_token_lifetime,
-        };
+        let lifetime = self.0.settings.absolute_lifetime();
         let (account, session) = self.open(proof, Carrier::Token, lifetime, None, client).await?;
         let access = self.access_token(&session, &account)?;
         let refresh = self.refresh_token(&session)?;
@@ -188,9 +210,10 @@ impl Authority {
             rotated_at: now,
             secret_hash,
             created_at: now,
-            authenticated_at: now,
+            authenticated_at: Some(now),
             last_seen_at: now,
-            expires_at: later(now, lifetime),
+            idle_expires_at: later(now, self.idle_keep(carrier)),
+            expires_at: later(now, lifetime.min(self.0.settings.absolute_lifetime())),
             methods: proof.methods,
             client: client.clone(),
             label: None,

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::claims::{Facts, RawClaims, TokenKind, Verified};
-use crate::clock::{Clock, millis};
+use crate::clock::{Clock, seconds};
 use crate::directory::{Account, UserDirectory};
 use crate::error::{Outage, VerifyError};
 use crate::event::{AuthEvent, Subscriber};
@@ -18,9 +18,9 @@ use crate::keys::KeyRing;
 use crate::password::{PasswordHash, PasswordLanes};
 use crate::revocation::RevocationView;
 use crate::rotation::{Decision, Refusal, RotationPolicy, decide, earlier, later};
-use crate::session::{Principal, RevocationReason, Session, SessionId};
+use crate::session::{Carrier, Principal, RevocationReason, Session, SessionId};
 use crate::settings::{Settings, WhenStale};
-use crate::store::{Over, Revoke, SessionStore, Stamp, Target};
+use crate::store::{Revoke, SessionStore, Stamp, Target};
 
 mod builder;
 mod cookie;
@@ -154,7 +154,7 @@ impl Authority {
         let Some(session) = self.0.store.find(facts.session).await? else {
             return match facts.has_session {
                 true => Err(VerifyError::Invalid("unknown session")),
-                false => self.check_revocation(facts).map(|()| None),
+                false => self.check_adoptable(facts).map(|()| None),
             };
         };
         if session.principal != facts.principal {
@@ -183,32 +183,62 @@ impl Authority {
         Ok(account)
     }
 
+    /// Ends the session of a verified credential: a logout.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn logout(&self, verified: &Verified) -> Result<(), Outage> {
+        let until = match verified.is_foreign() {
+            // It has no row that would remember.
+            true => self.0.clock.now().max(later(verified.expires_at(), self.slack())),
+            false => later(self.0.clock.now(), self.revocation_lifetime()),
+        };
+        let session = Revoke::Session(verified.session());
+        self.revoke_until(session, RevocationReason::Logout, until).await.map(|_| ())
+    }
+
     /// Ends sessions. When this returns, this process accepts none of their credentials any
     /// more; the others follow within their poll interval. Answers the sessions that were ended.
     ///
+    /// [`Revoke::Principal`] also revokes the principal's tokens of other issuers.
+    ///
     /// # Errors
-    /// The store is away; then nothing was ended.
+    /// The store is away; then no session was ended.
     pub async fn revoke(
         &self,
         revoke: Revoke,
         reason: RevocationReason,
     ) -> Result<Vec<SessionId>, Outage> {
-        let at = self.0.clock.now();
-        let lifetime = match revoke {
-            // It also concerns refresh tokens of other issuers, which have no row yet.
-            Revoke::Principal(_) => {
-                self.revocation_lifetime().max(self.0.settings.refresh_token_lifetime)
+        let until = |lifetime| later(self.0.clock.now(), lifetime);
+        let long = until(self.0.settings.absolute_lifetime() + self.slack());
+        let short = until(self.revocation_lifetime());
+        match &revoke {
+            Revoke::Foreign(_) => return self.revoke_until(revoke, reason, long).await,
+            // First, and visible before the sessions are listed: somebody who makes a session of
+            // a foreign token, and then sees no revocation, knows that it will be listed.
+            Revoke::Principal(principal) => {
+                let foreign = Revoke::Foreign(principal.clone());
+                self.revoke_until(foreign, reason, long).await?;
             }
-            Revoke::Session(_) | Revoke::OtherSessions { .. } => self.revocation_lifetime(),
-        };
-        let stamp = Stamp { at, reason, until: later(at, lifetime) };
+            Revoke::Session(_) | Revoke::OtherSessions { .. } => {}
+        }
+        self.revoke_until(revoke, reason, short).await
+    }
+
+    async fn revoke_until(
+        &self,
+        revoke: Revoke,
+        reason: RevocationReason,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<SessionId>, Outage> {
+        let stamp = Stamp { at: self.0.clock.now(), reason, until };
         let ended = self.0.store.revoke(&revoke, stamp).await?;
         match revoke {
             Revoke::Session(id) => self.0.revocations.enter(Target::Session(id), &stamp),
-            Revoke::Principal(principal) => {
+            Revoke::Foreign(principal) => {
                 self.0.revocations.enter(Target::Foreign(principal), &stamp);
             }
-            Revoke::OtherSessions { .. } => {}
+            Revoke::Principal(_) | Revoke::OtherSessions { .. } => {}
         }
         for id in &ended {
             self.0.revocations.enter(Target::Session(*id), &stamp);
@@ -237,11 +267,15 @@ impl Authority {
     /// # Errors
     /// The store is away.
     pub async fn sessions(&self, principal: &Principal) -> Result<Vec<Session>, Outage> {
-        let now = self.0.clock.now();
-        let over = self.over(now);
-        let mut sessions = self.0.store.sessions_of(principal, now).await?;
-        sessions.retain(|session| !over.includes(session));
-        Ok(sessions)
+        self.0.store.sessions_of(principal, self.0.clock.now()).await
+    }
+
+    /// A session, dead or alive; `None` when there is none (any more).
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn session(&self, id: SessionId) -> Result<Option<Session>, Outage> {
+        self.0.store.find(id).await
     }
 
     /// Hashes a new password, in the lane that logins use.
@@ -271,10 +305,10 @@ impl Authority {
     /// The store is away; what was removed before stays removed.
     pub async fn prune(&self) -> Result<u64, Outage> {
         const BATCH: u32 = 200;
-        let over = self.over(self.0.clock.now());
+        let before = earlier(self.0.clock.now(), self.slack());
         let mut total = 0;
         loop {
-            let removed = self.0.store.prune(&over, BATCH).await?;
+            let removed = self.0.store.prune(before, BATCH).await?;
             total += removed;
             if removed < u64::from(BATCH) {
                 return Ok(total);
@@ -285,7 +319,7 @@ impl Authority {
     /// Whether this process knows the revocations of the others well enough to accept tokens.
     pub fn is_current(&self) -> bool {
         let age = self.0.revocations.age_millis(self.0.clock.now_millis());
-        age <= millis(self.0.settings.revocation_max_staleness)
+        u128::from(age) <= self.0.settings.revocation_max_staleness.as_millis()
     }
 
     /// Length, shape, signature, claims: everything but revocation.
@@ -299,10 +333,28 @@ impl Authority {
         claims.check_validity(&self.0.settings, self.0.clock.now_seconds())?;
         let kind = kind(&claims)?;
         let facts = claims.into_facts(kind, &payload)?;
+        if !facts.has_session {
+            self.check_foreign(&facts)?;
+        }
         if !self.0.directories.contains_key(facts.principal.user_type()) {
             return Err(VerifyError::Invalid("unknown kind of user"));
         }
         Ok(facts)
+    }
+
+    /// A token of another issuer lives within our limits, or it could outlive the memory of its
+    /// revocation, and was not issued in the future, or it would escape one.
+    fn check_foreign(&self, facts: &Facts) -> Result<(), VerifyError> {
+        let now = self.0.clock.now();
+        let begins = facts.issued_at.unwrap_or_else(|| now.timestamp());
+        if begins > later(now, self.slack()).timestamp() {
+            return Err(VerifyError::Invalid("issued in the future"));
+        }
+        let longest = seconds(self.0.settings.absolute_lifetime());
+        if facts.expires_at.saturating_sub(begins) > longest {
+            return Err(VerifyError::Invalid("lives longer than session_lifetime"));
+        }
+        Ok(())
     }
 
     fn check_revocation(&self, facts: &Facts) -> Result<(), VerifyError> {
@@ -342,6 +394,7 @@ impl Authority {
             revoke_on_reuse: settings.revoke_on_reuse(),
             grace: settings.refresh_grace,
             idle: settings.refresh_token_lifetime,
+            keep: self.idle_keep(Carrier::Token),
             revocation_lifetime: self.revocation_lifetime(),
         }
     }
@@ -350,16 +403,23 @@ impl Authority {
     /// without asking the store, and a minute for clocks that disagree.
     fn revocation_lifetime(&self) -> Duration {
         let settings = &self.0.settings;
-        settings.longest_bearer_lifetime() + settings.leeway + Duration::from_secs(60)
+        settings.longest_bearer_lifetime() + self.slack()
     }
 
-    fn over(&self, now: DateTime<Utc>) -> Over {
+    /// For clocks that disagree: between nodes, and between those and a token's reader.
+    fn slack(&self) -> Duration {
+        self.0.settings.leeway + Duration::from_secs(60)
+    }
+
+    /// How long the row of a session is needed when nothing more is heard of it.
+    fn idle_keep(&self, carrier: Carrier) -> Duration {
         let settings = &self.0.settings;
-        Over {
-            ended_by: now,
-            rotated_by: earlier(now, settings.refresh_token_lifetime + settings.leeway),
+        match carrier {
+            // The refresh token may be used at its last moment.
+            Carrier::Token => settings.refresh_token_lifetime + settings.access_token_lifetime,
+            Carrier::Single => settings.absolute_lifetime(),
             // What happened since `last_seen_at` was last written counts for the user.
-            seen_by: earlier(now, settings.session_idle_timeout + self.seen_interval()),
+            Carrier::Cookie => settings.session_idle_timeout + self.seen_interval(),
         }
     }
 

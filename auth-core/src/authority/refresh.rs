@@ -5,7 +5,6 @@ use serde_json::{Map, Value};
 
 use super::Authority;
 use crate::claims::{Facts, RawClaims, TokenKind};
-use crate::clock::from_millis;
 use crate::directory::Account;
 use crate::error::{RefreshError, VerifyError};
 use crate::event::AuthEvent;
@@ -87,7 +86,7 @@ impl Authority {
         if session.expires_at <= now {
             return Err(VerifyError::Expired.into());
         }
-        self.0.store.touch(session.id, now).await?;
+        self.0.store.touch(session.id, now, session.idle_expires_at).await?;
         Ok(self.sliding_token(&session, &account)?)
     }
 
@@ -121,15 +120,9 @@ impl Authority {
     /// SimpleJWT before the move: from its first use it is like ours. Does nothing for one that
     /// has a session.
     async fn adopt(&self, facts: &Facts) -> Result<(), VerifyError> {
-        self.check_revocation(facts)?;
+        self.check_adoptable(facts)?;
         let now = self.0.clock.now();
         let settings = &self.0.settings;
-        // The row is what remembers that the token was spent. It is kept for the lifetime of a
-        // refresh token, so one that outlives it could come back.
-        if facts.expires_at > later(now, settings.refresh_token_lifetime).timestamp() {
-            return Err(VerifyError::Invalid("lives longer than refresh_token_lifetime"));
-        }
-        let issued_at = facts.issued_at.map_or(now, |at| from_millis(at.saturating_mul(1000)));
         let session = Session {
             id: facts.session,
             principal: facts.principal.clone(),
@@ -138,8 +131,10 @@ impl Authority {
             rotated_at: now,
             secret_hash: None,
             created_at: now,
-            authenticated_at: issued_at.min(now),
+            // The token says when it was issued, not when its user logged in.
+            authenticated_at: None,
             last_seen_at: now,
+            idle_expires_at: later(now, self.idle_keep(Carrier::Token)),
             expires_at: later(now, settings.absolute_lifetime()),
             methods: Vec::new(),
             client: ClientInfo::default(),
@@ -147,6 +142,26 @@ impl Authority {
             revoked: None,
         };
         self.0.store.create(&session).await?;
+
+        // Now that the session can be found, whoever revokes the user ends it; what was revoked
+        // before, the store tells.
+        self.sync().await?;
+        if let Err(error) = self.check_revocation(facts) {
+            let reason = RevocationReason::Administrator;
+            self.revoke(Revoke::Session(session.id), reason).await?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_adoptable(&self, facts: &Facts) -> Result<(), VerifyError> {
+        self.check_revocation(facts)?;
+        // The row is what remembers that the token was spent. It is kept for the lifetime of a
+        // refresh token, so one that outlives it could come back.
+        let lifetime = self.0.settings.refresh_token_lifetime;
+        if facts.expires_at > later(self.0.clock.now(), lifetime).timestamp() {
+            return Err(VerifyError::Invalid("lives longer than refresh_token_lifetime"));
+        }
         Ok(())
     }
 

@@ -4,12 +4,16 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 
 use super::{DEFAULT_USER_TYPE, Facts, SINGLE_USER_CLAIM, TokenKind};
 use crate::clock::seconds;
 use crate::error::VerifyError;
 use crate::session::{Method, Principal, SessionId};
 use crate::settings::Settings;
+
+/// Longer ids are nobody's.
+const MAX_ID_BYTES: usize = 255;
 
 /// Later times are not times: the end of the year 9999.
 const MAX_TIME: u64 = 253_402_300_799;
@@ -33,8 +37,8 @@ pub(crate) struct RawClaims<'a> {
     auth_time: Option<u64>,
     methods: Vec<Method>,
     is_staff: bool,
-    role: Option<Cow<'a, str>>,
-    scope: Option<Cow<'a, str>>,
+    role: Option<String>,
+    scope: Option<String>,
 }
 
 impl<'a> RawClaims<'a> {
@@ -105,18 +109,22 @@ impl<'a> RawClaims<'a> {
             return Err(VerifyError::Invalid("jti"));
         }
         let user_id = user_id?;
-        let session = match &self.sid {
-            Some(sid) => sid.parse().map_err(|_| VerifyError::Invalid("sid"))?,
-            None => SessionId::of_foreign_token(self.token_id.as_deref().unwrap_or(payload)),
-        };
+        // A column takes neither.
+        if user_id.contains('\0') || user_id.len() > MAX_ID_BYTES {
+            return Err(VerifyError::Invalid("user id"));
+        }
+        let user_type = self.user_type.as_deref().unwrap_or(DEFAULT_USER_TYPE);
+        let principal = Principal::new(user_type, &*user_id);
+        // What is not one of ours may be another issuer's word for something else.
+        let sid = self.sid.and_then(|sid| sid.parse().ok());
+        let session = sid.unwrap_or_else(|| {
+            SessionId::of_foreign_token(&principal, self.token_id.as_deref().unwrap_or(payload))
+        });
         Ok(Facts {
             kind,
-            principal: Principal::new(
-                self.user_type.as_deref().unwrap_or(DEFAULT_USER_TYPE),
-                &*user_id,
-            ),
+            principal,
             session,
-            has_session: self.sid.is_some(),
+            has_session: sid.is_some(),
             token_id: self.token_id.map(|id| id.as_ref().into()),
             generation: self.generation,
             issued_at: self.iat.map(signed),
@@ -125,8 +133,8 @@ impl<'a> RawClaims<'a> {
             authenticated_at: self.auth_time.map(signed),
             methods: self.methods,
             is_staff: self.is_staff,
-            role: self.role.map(|role| role.as_ref().into()),
-            scope: self.scope.as_deref().unwrap_or_default().into(),
+            role: self.role.map(Into::into),
+            scope: self.scope.unwrap_or_default().into(),
             payload: payload.into(),
         })
     }
@@ -175,10 +183,12 @@ impl<'de> Visitor<'de> for ClaimsSeed<'_> {
                 "sid" => claims.sid = Some(map.next_value::<Text<'de>>()?.0),
                 "gen" => claims.generation = Some(generation(&mut map)?),
                 "auth_time" => claims.auth_time = Some(time(&mut map)?),
-                "amr" => claims.methods = map.next_value::<Texts<'de>>()?.methods(),
-                "is_staff" => claims.is_staff = map.next_value()?,
-                "role" => claims.role = Some(map.next_value::<Text<'de>>()?.0),
-                "scope" => claims.scope = Some(map.next_value::<Text<'de>>()?.0),
+                // These only grant. Another issuer may mean something else by them: then they
+                // grant nothing.
+                "amr" => claims.methods = methods(&map.next_value()?),
+                "is_staff" => claims.is_staff = map.next_value::<Value>()? == Value::Bool(true),
+                "role" => claims.role = text(map.next_value()?),
+                "scope" => claims.scope = text(map.next_value()?),
                 name if name == names.token_type_claim => {
                     claims.kind = Some(map.next_value::<Text<'de>>()?.0);
                 }
@@ -210,8 +220,8 @@ impl<'de> Visitor<'de> for ClaimsSeed<'_> {
     }
 }
 
-/// A `NumericDate` in whole seconds. No float, no text, nothing negative: an issuer that writes
-/// those is not one of ours, and RFC 8725 §2.6 tells what guessing leads to.
+/// A `NumericDate` in whole seconds. RFC 7519 §2 would allow fractions; SimpleJWT, PyJWT and we
+/// write none, and a text or a negative number is a mistake that is not guessed at.
 fn time<'de, A: MapAccess<'de>>(map: &mut A) -> Result<u64, A::Error> {
     bounded(map, MAX_TIME)
 }
@@ -281,14 +291,20 @@ impl<'de> de::Deserialize<'de> for Id<'de> {
     }
 }
 
-/// `aud` and `amr`: a text, or a list of texts.
-struct Texts<'a>(Vec<Cow<'a, str>>);
-
-impl Texts<'_> {
-    fn methods(self) -> Vec<Method> {
-        self.0.iter().filter_map(|word| Method::from_stored(word)).collect()
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
     }
 }
+
+fn methods(value: &Value) -> Vec<Method> {
+    let words = value.as_array().into_iter().flatten();
+    words.filter_map(|word| Method::from_stored(word.as_str()?)).collect()
+}
+
+/// `aud`: a text, or a list of texts.
+struct Texts<'a>(Vec<Cow<'a, str>>);
 
 impl<'de> de::Deserialize<'de> for Texts<'de> {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

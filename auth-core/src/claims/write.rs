@@ -85,6 +85,9 @@ pub(crate) fn cookie_payload(
     let mut serializer = serde_json::Serializer::new(&mut json);
     let mut map = serializer.serialize_map(None)?;
     map.serialize_entry(&settings.user_id_claim, session.principal.user_id())?;
+    if session.principal.user_type() != DEFAULT_USER_TYPE {
+        map.serialize_entry(&settings.user_type_claim, session.principal.user_type())?;
+    }
     map.serialize_entry("sid", &session.id.to_string())?;
     profile(&mut map, TokenKind::Cookie, settings, session, account, custom)?;
     map.end()?;
@@ -99,7 +102,9 @@ fn profile<M: SerializeMap>(
     account: &Account,
     custom: &Map<String, Value>,
 ) -> Result<(), M::Error> {
-    map.serialize_entry("auth_time", &session.authenticated_at.timestamp())?;
+    if let Some(authenticated_at) = session.authenticated_at {
+        map.serialize_entry("auth_time", &authenticated_at.timestamp())?;
+    }
     if !session.methods.is_empty() {
         let methods: Vec<_> = session.methods.iter().map(|method| method.as_str()).collect();
         map.serialize_entry("amr", &methods)?;

@@ -5,56 +5,44 @@ use super::*;
 /// Far before the times of the other properties, so that only the rows made here are over.
 const LONG_AGO: i64 = -100_000;
 
-fn over() -> Over {
-    Over { ended_by: at(LONG_AGO), rotated_by: at(LONG_AGO - 1000), seen_by: at(LONG_AGO - 2000) }
-}
-
 /// Removes everything that is over.
 async fn prune_all(store: &Store) {
-    while store.prune(&over(), 100).await.expect(AWAY) >= 100 {}
+    while store.prune(at(LONG_AGO), 100).await.expect(AWAY) >= 100 {}
 }
 
-/// Each bound to the millisecond, and each for its own carrier.
+/// Each bound to the millisecond.
 pub async fn pruning_removes_what_is_over_and_nothing_else(store: &Store) {
     prune_all(store).await;
     let me = somebody();
-    let over = over();
+    let before = at(LONG_AGO);
     let ends = |time| Session { expires_at: time, ..session(&me) };
-    let rotated = |carrier, time| Session { carrier, rotated_at: time, ..session(&me) };
-    let seen = |carrier, time| Session { carrier, last_seen_at: time, ..session(&me) };
-    let revoked = Some((at(LONG_AGO), RevocationReason::Logout));
+    let idle_until = |time| Session { idle_expires_at: time, ..session(&me) };
+    let revoked = Some((before, RevocationReason::Logout));
 
     let gone = [
-        ends(over.ended_by),
-        Session { revoked, ..ends(over.ended_by) },
-        Session { carrier: Carrier::Single, ..ends(over.ended_by) },
-        rotated(Carrier::Token, over.rotated_by),
-        seen(Carrier::Cookie, over.seen_by),
+        ends(before),
+        idle_until(before),
+        Session { revoked, ..ends(before) },
+        Session { carrier: Carrier::Single, ..ends(before) },
+        Session { carrier: Carrier::Cookie, ..idle_until(before) },
     ];
     let kept = [
-        ends(over.ended_by + millisecond()),
+        ends(before + millisecond()),
+        idle_until(before + millisecond()),
         Session { revoked, ..session(&me) },
-        rotated(Carrier::Token, over.rotated_by + millisecond()),
-        rotated(Carrier::Cookie, over.rotated_by),
-        rotated(Carrier::Single, over.rotated_by),
-        seen(Carrier::Cookie, over.seen_by + millisecond()),
-        seen(Carrier::Token, over.seen_by),
-        seen(Carrier::Single, over.seen_by),
+        Session { rotated_at: before, last_seen_at: before, ..session(&me) },
     ];
     for session in gone.iter().chain(&kept) {
         stored(store, session.clone()).await;
     }
     let seq = last_seq(store).await;
     let live = SessionId::random();
-    for (id, until) in [(SessionId::random(), over.ended_by), (live, over.ended_by + millisecond())]
-    {
+    for (id, until) in [(SessionId::random(), before), (live, before + millisecond())] {
         let stamp = Stamp { until, ..stamp(RevocationReason::Logout) };
         revoke(store, Revoke::Session(id), stamp).await;
     }
 
-    assert!(gone.iter().all(|session| over.includes(session)));
-    assert!(!kept.iter().any(|session| over.includes(session)));
-    assert_eq!(store.prune(&over, 100).await.expect(AWAY), gone.len() as u64 + 1);
+    assert_eq!(store.prune(before, 100).await.expect(AWAY), gone.len() as u64 + 1);
     for session in gone {
         assert_eq!(find(store, session.id).await, None);
     }
@@ -62,7 +50,7 @@ pub async fn pruning_removes_what_is_over_and_nothing_else(store: &Store) {
         assert_eq!(find(store, session.id).await, Some(session));
     }
     assert_eq!(targets_after(store, seq).await, [Target::Session(live)]);
-    assert_eq!(store.prune(&over, 100).await.expect(AWAY), 0);
+    assert_eq!(store.prune(before, 100).await.expect(AWAY), 0);
 }
 
 /// At most `limit` of each kind goes per call, and "fewer than `limit`" means that all is gone.
@@ -80,7 +68,7 @@ pub async fn pruning_is_bounded_and_comes_to_an_end(store: &Store) {
     }
     let mut removed = Vec::new();
     loop {
-        let count = store.prune(&over(), 10).await.expect(AWAY);
+        let count = store.prune(at(LONG_AGO), 10).await.expect(AWAY);
         assert!(count <= 20, "{count} rows for a limit of 10 of each kind");
         removed.push(count);
         if count < 10 {

@@ -34,8 +34,13 @@ pub async fn simultaneous_refreshes_of_one_token_agree(store: &Store) {
         let rotate = Decision::Rotate { to, store_was_behind: false };
         assert_eq!(count(&rotations, rotate), 1);
         assert_eq!(count(&rotations, Decision::Repeat), CALLERS - 1);
-        let expected =
-            Session { generation: to, rotated_at: now, last_seen_at: now, ..session.clone() };
+        let expected = Session {
+            generation: to,
+            rotated_at: now,
+            last_seen_at: now,
+            idle_expires_at: now + policy().keep,
+            ..session.clone()
+        };
         assert!(rotations.iter().all(|rotation| rotation.session == expected));
     }
 }
@@ -174,17 +179,16 @@ pub async fn simultaneous_creations_make_one_session(store: &Store) {
 /// and gone.
 pub async fn pruning_spares_what_was_refreshed_meanwhile(store: &Store) {
     let me = somebody();
-    let idle = |_| Session { rotated_at: at(-3500), expires_at: at(900_000), ..session(&me) };
+    let idle = |_| Session { idle_expires_at: at(-100), ..session(&me) };
     let sessions: Vec<_> = (0..40).map(idle).collect();
     for session in &sessions {
         stored(store, session.clone()).await;
     }
-    let over = Over { ended_by: at(-1_000_000), rotated_by: at(-3400), seen_by: at(-1_000_000) };
     let refreshing = at_once(sessions.iter().map(|session| {
         let (store, id) = (Arc::clone(store), session.id);
         async move { (id, rotate(&store, id, 0, at(0), &policy()).await) }
     }));
-    let pruning = async { while store.prune(&over, 7).await.expect(AWAY) >= 7 {} };
+    let pruning = async { while store.prune(at(-50), 7).await.expect(AWAY) >= 7 {} };
     let (refreshed, ()) = tokio::join!(refreshing, pruning);
     for (id, rotation) in refreshed {
         assert_eq!(find(store, id).await, rotation.map(|rotation| rotation.session));
@@ -197,12 +201,12 @@ pub async fn touching_does_not_bring_back_what_is_revoked(store: &Store) {
     let id = stored(store, cookie).await.id;
     let touching = at_once((1..20).map(|seconds| {
         let store = Arc::clone(store);
-        async move { store.touch(id, at(seconds)).await.expect(AWAY) }
+        async move { store.touch(id, at(seconds), at(3600)).await.expect(AWAY) }
     }));
     let logout = revoke(store, Revoke::Session(id), stamp(RevocationReason::Logout));
     tokio::join!(touching, logout);
     let revoked = find(store, id).await;
     assert!(revoked.as_ref().is_some_and(|session| session.revoked.is_some()));
-    store.touch(id, at(1000)).await.expect(AWAY);
+    store.touch(id, at(1000), at(4600)).await.expect(AWAY);
     assert_eq!(find(store, id).await, revoked);
 }

@@ -24,7 +24,7 @@ pub async fn ending_a_session_is_reported_once(store: &Store) {
 
 /// The token of another issuer is a session that has no row.
 pub async fn a_session_without_a_row_can_be_revoked(store: &Store) {
-    let foreign = SessionId::of_foreign_token(somebody().user_id());
+    let foreign = SessionId::of_foreign_token(&somebody(), "1");
     let seq = last_seq(store).await;
     let logout = stamp(RevocationReason::Logout);
     assert_eq!(revoke(store, Revoke::Session(foreign), logout).await, []);
@@ -32,8 +32,7 @@ pub async fn a_session_without_a_row_can_be_revoked(store: &Store) {
     assert_eq!(find(store, foreign).await, None);
 }
 
-/// All of theirs that live, whatever carries them, and their tokens without a session; nobody
-/// else's.
+/// All of theirs that live, whatever carries them; nobody else's.
 pub async fn ending_a_principal_ends_their_sessions_and_nobody_elses(store: &Store) {
     let me = somebody();
     let namesake = Principal::new("client", me.user_id());
@@ -59,16 +58,25 @@ pub async fn ending_a_principal_ends_their_sessions_and_nobody_elses(store: &Sto
     for session in not_mine {
         assert_eq!(find(store, session.id).await, Some(session));
     }
-    let mut targets: Vec<_> = mine.iter().copied().map(Target::Session).collect();
-    targets.push(Target::Foreign(me.clone()));
+    let targets = mine.iter().copied().map(Target::Session).collect();
     assert_eq!(targets_after(store, seq).await, sorted(targets));
     let stamps = revocations_after(store, seq).await;
     assert!(stamps.iter().all(|revocation| revocation.stamp == changed));
 
-    // Without a session left, their other tokens are still revoked.
     let seq = last_seq(store).await;
-    assert_eq!(revoke(store, Revoke::Principal(me.clone()), changed).await, []);
+    assert_eq!(revoke(store, Revoke::Principal(me), changed).await, []);
+    assert_eq!(targets_after(store, seq).await, []);
+}
+
+/// Tokens of other issuers have no rows: one revocation concerns them all, and no session.
+pub async fn foreign_tokens_are_revoked_by_their_user(store: &Store) {
+    let me = somebody();
+    let mine = stored(store, session(&me)).await;
+    let seq = last_seq(store).await;
+    let changed = stamp(RevocationReason::PasswordChanged);
+    assert_eq!(revoke(store, Revoke::Foreign(me.clone()), changed).await, []);
     assert_eq!(targets_after(store, seq).await, [Target::Foreign(me)]);
+    assert_eq!(find(store, mine.id).await, Some(mine));
 }
 
 /// "Log out my other devices" is about sessions only.
@@ -97,7 +105,7 @@ pub async fn revocations_come_in_order_and_until_they_expire(store: &Store) {
         ids.push(Target::Session(id));
     }
     let read = async |after: i64, now: DateTime<Utc>| {
-        let revocations = store.revocations(after, now).await.expect(AWAY);
+        let revocations = store.revocations(after, now).await.expect(AWAY).revocations;
         assert!(revocations.is_sorted_by(|a, b| a.seq < b.seq), "{revocations:?}");
         assert!(revocations.iter().all(|revocation| revocation.seq > after));
         revocations

@@ -29,8 +29,13 @@ pub async fn the_current_token_rotates(store: &Store) {
         let (decision, after) = present(store, session.id, generation, now, &policy()).await;
         let to = generation + 1;
         assert_eq!(decision, Decision::Rotate { to, store_was_behind: false });
-        let expected =
-            Session { generation: to, rotated_at: now, last_seen_at: now, ..session.clone() };
+        let expected = Session {
+            generation: to,
+            rotated_at: now,
+            last_seen_at: now,
+            idle_expires_at: now + policy().keep,
+            ..session.clone()
+        };
         assert_eq!(after, expected);
     }
 }

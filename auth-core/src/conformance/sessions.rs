@@ -13,7 +13,8 @@ pub async fn a_session_reads_back_as_it_was_stored(store: &Store) {
         rotated_at: at(1) + millisecond(),
         secret_hash: Some(SecretHash::of(b"secret")),
         created_at: at(2),
-        authenticated_at: at(3),
+        authenticated_at: None,
+        idle_expires_at: at(3),
         last_seen_at: at(4),
         expires_at: at(5),
         methods: vec![
@@ -64,7 +65,7 @@ pub async fn an_unknown_session_is_an_answer(store: &Store) {
     let unknown = SessionId::random();
     assert_eq!(find(store, unknown).await, None);
     assert_eq!(rotate(store, unknown, 0, at(0), &policy()).await, None);
-    store.touch(unknown, at(1)).await.expect(AWAY);
+    store.touch(unknown, at(1), at(2)).await.expect(AWAY);
     assert_eq!(find(store, unknown).await, None);
     let sessions = store.sessions_of(&somebody(), at(0)).await.expect(AWAY);
     assert_eq!(sessions, []);
@@ -86,8 +87,12 @@ pub async fn touching_only_moves_forward(store: &Store) {
     let cookie = Session { carrier: Carrier::Cookie, ..session(&somebody()) };
     let cookie = stored(store, cookie).await;
     for (seen, last_seen) in [(60, 60), (30, 60), (61, 61)] {
-        store.touch(cookie.id, at(seen)).await.expect(AWAY);
-        let expected = Session { last_seen_at: at(last_seen), ..cookie.clone() };
+        store.touch(cookie.id, at(seen), at(seen + 3600)).await.expect(AWAY);
+        let expected = Session {
+            last_seen_at: at(last_seen),
+            idle_expires_at: at(last_seen + 3600),
+            ..cookie.clone()
+        };
         assert_eq!(find(store, cookie.id).await, Some(expected));
     }
 }
@@ -101,6 +106,7 @@ pub async fn the_live_sessions_of_a_principal_come_last_seen_first(store: &Store
     let oldest = stored(store, Session { carrier: Carrier::Cookie, ..seen(10) }).await;
     let latest = stored(store, seen(30)).await;
     stored(store, Session { expires_at: at(100), ..seen(40) }).await;
+    stored(store, Session { idle_expires_at: at(100), ..seen(45) }).await;
     stored(store, session(&namesake)).await;
     let gone = stored(store, seen(50)).await;
     revoke(store, Revoke::Session(gone.id), stamp(RevocationReason::Logout)).await;
@@ -109,5 +115,5 @@ pub async fn the_live_sessions_of_a_principal_come_last_seen_first(store: &Store
     assert_eq!(sessions, [latest, middle, oldest]);
     let before = at(100) - millisecond();
     let sessions = store.sessions_of(&me, before).await.expect(AWAY);
-    assert_eq!(sessions.len(), 4, "a session lives until its end");
+    assert_eq!(sessions.len(), 5, "a session lives until its end");
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{Over, Revocation, Revoke, Rotation, SessionStore, Stamp, Target};
+use super::{News, Revocation, Revoke, Rotation, SessionStore, Stamp, Target};
 use crate::error::Outage;
 use crate::rotation::{Decision, RotationPolicy, decide, later};
 use crate::session::{Principal, RevocationReason, Session, SessionId};
@@ -71,11 +71,18 @@ impl SessionStore for MemoryStore {
         Ok(self.tables().sessions.get(&id).cloned())
     }
 
-    async fn touch(&self, id: SessionId, seen_at: DateTime<Utc>) -> Result<(), Outage> {
+    async fn touch(
+        &self,
+        id: SessionId,
+        seen_at: DateTime<Utc>,
+        idle_expires_at: DateTime<Utc>,
+    ) -> Result<(), Outage> {
         if let Some(session) = self.tables().sessions.get_mut(&id)
             && session.revoked.is_none()
+            && session.last_seen_at < seen_at
         {
-            session.last_seen_at = session.last_seen_at.max(seen_at);
+            session.last_seen_at = seen_at;
+            session.idle_expires_at = idle_expires_at;
         }
         Ok(())
     }
@@ -95,6 +102,7 @@ impl SessionStore for MemoryStore {
                 session.generation = to;
                 session.rotated_at = now;
                 session.last_seen_at = now;
+                session.idle_expires_at = later(now, policy.keep);
             }
             Decision::Reused => {
                 let until = later(now, policy.revocation_lifetime);
@@ -115,10 +123,11 @@ impl SessionStore for MemoryStore {
                 tables.append(Target::Session(*id), stamp);
                 Vec::new()
             }
-            Revoke::Principal(principal) => {
+            Revoke::Foreign(principal) => {
                 tables.append(Target::Foreign(principal.clone()), stamp);
-                tables.end_all(principal, None, stamp)
+                Vec::new()
             }
+            Revoke::Principal(principal) => tables.end_all(principal, None, stamp),
             Revoke::OtherSessions { principal, keep } => {
                 tables.end_all(principal, Some(*keep), stamp)
             }
@@ -134,26 +143,27 @@ impl SessionStore for MemoryStore {
             .tables()
             .sessions
             .values()
-            .filter(|s| s.principal == *principal && s.revoked.is_none() && s.expires_at > now)
+            .filter(|s| s.principal == *principal && s.revoked.is_none())
+            .filter(|s| s.expires_at > now && s.idle_expires_at > now)
             .cloned()
             .collect();
         sessions.sort_by_key(|s| (std::cmp::Reverse(s.last_seen_at), s.id));
         Ok(sessions)
     }
 
-    async fn revocations(&self, after: i64, now: DateTime<Utc>) -> Result<Vec<Revocation>, Outage> {
+    async fn revocations(&self, after: i64, now: DateTime<Utc>) -> Result<News, Outage> {
         let tables = self.tables();
         let live = tables.revocations.iter().filter(|r| r.seq > after && r.stamp.until > now);
-        Ok(live.cloned().collect())
+        Ok(News { revocations: live.cloned().collect(), last_seq: tables.last_seq })
     }
 
-    async fn prune(&self, over: &Over, limit: u32) -> Result<u64, Outage> {
+    async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, Outage> {
         let mut tables = self.tables();
         let limit = limit as usize;
         let gone: Vec<_> = tables
             .sessions
             .values()
-            .filter(|session| over.includes(session))
+            .filter(|session| session.expires_at.min(session.idle_expires_at) <= before)
             .map(|session| session.id)
             .take(limit)
             .collect();
@@ -162,7 +172,7 @@ impl SessionStore for MemoryStore {
         }
         let mut removed = 0;
         tables.revocations.retain(|revocation| {
-            let goes = revocation.stamp.until <= over.ended_by && removed < limit;
+            let goes = revocation.stamp.until <= before && removed < limit;
             removed += usize::from(goes);
             !goes
         });

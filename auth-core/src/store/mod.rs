@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use crate::error::Outage;
 use crate::rotation::{Decision, RotationPolicy};
-use crate::session::{Carrier, Principal, RevocationReason, Session, SessionId};
+use crate::session::{Principal, RevocationReason, Session, SessionId};
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod diesel;
@@ -27,14 +27,21 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The session, dead or alive; `None` when there is none (any more).
     async fn find(&self, id: SessionId) -> Result<Option<Session>, Outage>;
 
-    /// Notes a sign of life of a session that is not revoked: `last_seen_at` becomes the later
-    /// of itself and `seen_at`. Nothing happens to one that is revoked or gone.
-    async fn touch(&self, id: SessionId, seen_at: DateTime<Utc>) -> Result<(), Outage>;
+    /// Notes a sign of life of a session that is not revoked: where `seen_at` is later than
+    /// `last_seen_at`, both it and `idle_expires_at` are set. Nothing happens to one that is
+    /// revoked or gone.
+    async fn touch(
+        &self,
+        id: SessionId,
+        seen_at: DateTime<Utc>,
+        idle_expires_at: DateTime<Utc>,
+    ) -> Result<(), Outage>;
 
     /// Applies [`decide`](crate::rotation::decide) to the refresh token of generation
     /// `presented`:
     ///
-    /// * `Rotate` sets `generation`, `rotated_at` and `last_seen_at`;
+    /// * `Rotate` sets `generation`, `rotated_at`, `last_seen_at` and `idle_expires_at` (`now` and
+    ///   [`RotationPolicy::keep`]);
     /// * `Reused` revokes the session with [`RevocationReason::Reuse`] and appends the
     ///   revocation;
     /// * everything else changes nothing.
@@ -52,7 +59,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// call ended: not those that were ended before.
     async fn revoke(&self, revoke: &Revoke, stamp: Stamp) -> Result<Vec<SessionId>, Outage>;
 
-    /// The live sessions of a principal at `now`, the last seen first.
+    /// The sessions of a principal that are not revoked and whose `expires_at` and
+    /// `idle_expires_at` are later than `now`, the last seen first.
     async fn sessions_of(
         &self,
         principal: &Principal,
@@ -62,38 +70,23 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The revocations after sequence number `after` that still concern a token at `now`, in
     /// the order of their numbers. Numbers may become visible out of order: callers read an
     /// overlap again.
-    async fn revocations(&self, after: i64, now: DateTime<Utc>) -> Result<Vec<Revocation>, Outage>;
+    async fn revocations(&self, after: i64, now: DateTime<Utc>) -> Result<News, Outage>;
 
-    /// Removes at most `limit` sessions that are over and at most `limit` revocations that
-    /// concern no token any more. Answers how many rows went; fewer than `limit` means that
-    /// nothing is left.
-    async fn prune(&self, over: &Over, limit: u32) -> Result<u64, Outage>;
+    /// Removes at most `limit` sessions whose `expires_at` or `idle_expires_at` is `before` or
+    /// earlier, and at most `limit` revocations whose `until` is. Answers how many rows went;
+    /// fewer than `limit` means that nothing is left.
+    async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, Outage>;
 }
 
-/// What is over: a session past its absolute end, one that was idle for too long, a revocation
-/// past its `until`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Over {
-    /// Sessions that end, and revocations that hold, until this time at the latest are over.
-    pub ended_by: DateTime<Utc>,
-    /// [`Carrier::Token`](crate::session::Carrier) sessions with `rotated_at` up to this time
-    /// are over.
-    pub rotated_by: DateTime<Utc>,
-    /// [`Carrier::Cookie`](crate::session::Carrier) sessions with `last_seen_at` up to this time
-    /// are over.
-    pub seen_by: DateTime<Utc>,
-}
-
-impl Over {
-    /// Whether `session` is over.
-    pub fn includes(&self, session: &Session) -> bool {
-        session.expires_at <= self.ended_by
-            || match session.carrier {
-                Carrier::Token => session.rotated_at <= self.rotated_by,
-                Carrier::Cookie => session.last_seen_at <= self.seen_by,
-                Carrier::Single => false,
-            }
-    }
+/// What [`SessionStore::revocations`] answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct News {
+    /// What is new.
+    pub revocations: Vec<Revocation>,
+    /// The highest number there is, 0 for none. If it is lower than one that was heard of
+    /// before, the store was set back to an older state (or pruned), and what it says must be read
+    /// from the beginning.
+    pub last_seq: i64,
 }
 
 /// What [`SessionStore::rotate`] did.
@@ -110,8 +103,10 @@ pub struct Rotation {
 pub enum Revoke {
     /// One session. It need not have a row: the token of another issuer is a session too.
     Session(SessionId),
-    /// Every session of a principal, and every token of theirs without a session.
+    /// Every session of a principal.
     Principal(Principal),
+    /// The tokens of a principal that belong to no session of ours: those of other issuers.
+    Foreign(Principal),
     /// Every session of a principal but one: "log out my other devices".
     OtherSessions {
         /// Whose.

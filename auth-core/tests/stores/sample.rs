@@ -20,8 +20,9 @@ pub(crate) fn session(principal: &Principal) -> Session {
         rotated_at: now(),
         secret_hash: None,
         created_at: now(),
-        authenticated_at: now(),
+        authenticated_at: Some(now()),
         last_seen_at: now(),
+        idle_expires_at: now() + Duration::from_secs(3900),
         expires_at: now() + Duration::from_secs(86_400),
         methods: vec![],
         client: ClientInfo::default(),
@@ -36,6 +37,7 @@ pub(crate) fn policy() -> RotationPolicy {
         revoke_on_reuse: true,
         grace: Duration::from_secs(10),
         idle: Duration::from_secs(3600),
+        keep: Duration::from_secs(3900),
         revocation_lifetime: Duration::from_secs(300),
     }
 }

@@ -423,7 +423,7 @@ async fn unreadable_rows_are_outages_with_a_cause_and_unknown_reasons_are_not() 
     assert_eq!(revoked.unwrap().1, RevocationReason::Administrator);
     let known = store.find(methods).await.unwrap().unwrap().methods;
     assert_eq!(known, [Method::Password, Method::MultiFactor]);
-    let revocations = store.revocations(0, now()).await.unwrap();
+    let revocations = store.revocations(0, now()).await.unwrap().revocations;
     assert_eq!(revocations.len(), 1, "one bad row does not hide the next");
     assert_eq!(revocations[0].stamp.reason, RevocationReason::Administrator);
 

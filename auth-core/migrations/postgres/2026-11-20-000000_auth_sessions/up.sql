@@ -23,8 +23,9 @@ CREATE TABLE auth_sessions (
     rotated_at bigint NOT NULL,       -- when that one became current
     secret_hash bytea CHECK (octet_length(secret_hash) = 32), -- SHA-256 of the cookie's secret
     created_at bigint NOT NULL,       -- the login
-    authenticated_at bigint NOT NULL, -- when the user last proved who they are
+    authenticated_at bigint,         -- when the user last proved who they are, if known
     last_seen_at bigint NOT NULL,     -- the last sign of life
+    idle_expires_at bigint NOT NULL,  -- the end unless it is used again; moves on
     expires_at bigint NOT NULL,       -- the absolute end, never extended
     methods text NOT NULL,            -- words of the `amr` claim, separated by a space
     ip text,                          -- at login
@@ -39,8 +40,8 @@ CREATE TABLE auth_sessions (
 -- "My devices", "log out everywhere", and triggers. Only live sessions are in it.
 CREATE INDEX auth_sessions_live ON auth_sessions (user_type, user_id) WHERE revoked_at IS NULL;
 
--- There is no index for pruning: what is over depends on rotated_at and last_seen_at, and every
--- rotation would pay for them. Pruning reads the table instead, in the background and at most once
+-- There is no index for pruning: what is over depends on idle_expires_at, and every rotation would
+-- pay for it. Pruning reads the table instead, in the background and at most once
 -- for every 10,000 sessions that it finds.
 
 -- What the processes have to refuse before it expires by itself. Append only.

@@ -27,7 +27,7 @@ use chrono::{DateTime, Utc};
 
 use self::database::Database;
 use self::statements::Statements;
-use super::{Over, Revocation, Revoke, Rotation, SessionStore, Stamp};
+use super::{News, Revoke, Rotation, SessionStore, Stamp};
 use crate::error::Outage;
 use crate::rotation::RotationPolicy;
 use crate::session::{Principal, Session, SessionId};
@@ -106,7 +106,7 @@ impl<D: Database> DieselStore<D> {
 
     /// Deletes up to `limit` sessions that are over. One look at the table finds the candidates
     /// of many calls; that they are still over is checked again when they are deleted.
-    async fn prune_sessions(&self, over: Over, limit: usize) -> Result<usize, Outage> {
+    async fn prune_sessions(&self, before: DateTime<Utc>, limit: usize) -> Result<usize, Outage> {
         let candidates = || self.candidates.lock().unwrap_or_else(PoisonError::into_inner);
         let mut removed = 0;
         let mut seen_all = false;
@@ -117,11 +117,11 @@ impl<D: Database> DieselStore<D> {
                 candidates.drain(rest..).collect()
             };
             if !ids.is_empty() {
-                removed += self.db.write(move |conn| conn.delete_sessions(&over, &ids)).await?;
+                removed += self.db.write(move |conn| conn.delete_sessions(before, &ids)).await?;
             } else if seen_all {
                 break;
             } else {
-                let look = move |conn: &mut D::Connection| conn.over_sessions(&over, LOOK_ROWS);
+                let look = move |conn: &mut D::Connection| conn.over_sessions(before, LOOK_ROWS);
                 let found = self.db.read_slowly(LOOK_DEADLINE, look).await?;
                 seen_all = (found.len() as i64) < LOOK_ROWS;
                 candidates().extend(found);
@@ -130,8 +130,12 @@ impl<D: Database> DieselStore<D> {
         Ok(removed)
     }
 
-    async fn prune_revocations(&self, over: Over, limit: usize) -> Result<usize, Outage> {
-        let look = move |conn: &mut D::Connection| conn.over_revocations(&over, limit as i64);
+    async fn prune_revocations(
+        &self,
+        before: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<usize, Outage> {
+        let look = move |conn: &mut D::Connection| conn.over_revocations(before, limit as i64);
         let found = self.db.read_slowly(LOOK_DEADLINE, look).await?;
         let mut removed = 0;
         for seqs in found.chunks(DELETE_ROWS) {
@@ -153,8 +157,13 @@ impl<D: Database> SessionStore for DieselStore<D> {
         self.db.read(move |conn| conn.find(id)).await
     }
 
-    async fn touch(&self, id: SessionId, seen_at: DateTime<Utc>) -> Result<(), Outage> {
-        self.db.write(move |conn| conn.touch(id, seen_at)).await
+    async fn touch(
+        &self,
+        id: SessionId,
+        seen_at: DateTime<Utc>,
+        idle_expires_at: DateTime<Utc>,
+    ) -> Result<(), Outage> {
+        self.db.write(move |conn| conn.touch(id, seen_at, idle_expires_at)).await
     }
 
     async fn rotate(
@@ -182,14 +191,19 @@ impl<D: Database> SessionStore for DieselStore<D> {
         self.db.read(move |conn| conn.sessions_of(&principal, now)).await
     }
 
-    async fn revocations(&self, after: i64, now: DateTime<Utc>) -> Result<Vec<Revocation>, Outage> {
-        self.db.read(move |conn| conn.revocations(after, now)).await
+    async fn revocations(&self, after: i64, now: DateTime<Utc>) -> Result<News, Outage> {
+        let read = move |conn: &mut D::Connection| {
+            // The number first: what is appended in between is then new next time as well.
+            let last_seq = conn.last_seq()?;
+            Ok(News { revocations: conn.revocations(after, now)?, last_seq })
+        };
+        self.db.read(read).await
     }
 
-    async fn prune(&self, over: &Over, limit: u32) -> Result<u64, Outage> {
+    async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, Outage> {
         let limit = limit as usize;
-        let sessions = self.prune_sessions(*over, limit).await?;
-        let revocations = self.prune_revocations(*over, limit).await?;
+        let sessions = self.prune_sessions(before, limit).await?;
+        let revocations = self.prune_revocations(before, limit).await?;
         Ok((sessions + revocations) as u64)
     }
 }

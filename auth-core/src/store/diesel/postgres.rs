@@ -61,7 +61,7 @@ impl Default for PgOptions {
 /// A database that is away, refuses connections or has stopped answering is an [`Outage`] by
 /// the deadline at the latest; when it is back, so is the handle.
 ///
-/// The stores rely on the isolation level READ COMMITTED, PostgreSQL's default.
+/// Transactions are READ COMMITTED, on which the stores rely, unless they say otherwise.
 #[derive(Clone)]
 pub struct PgDb(Arc<Shared>);
 
@@ -250,7 +250,8 @@ fn set_timeouts(conn: &mut PgConnection, limit: Duration) -> QueryResult<()> {
         )
     };
     let both = set("statement_timeout") + &set("idle_in_transaction_session_timeout");
-    conn.batch_execute(&both)
+    // What the stores rely on, whatever the database's default is.
+    conn.batch_execute(&(both + "SET default_transaction_isolation = 'read committed'"))
 }
 
 struct Opener {

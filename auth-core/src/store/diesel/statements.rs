@@ -11,7 +11,7 @@ use super::row::{NewRevocation, RevocationRow, SessionRow, generation_to_column,
 use super::schema::{auth_revocations, auth_sessions};
 use crate::rotation::{Decision, LiveBounds, RotationPolicy, decide, later};
 use crate::session::{Carrier, Principal, RevocationReason, Session, SessionId};
-use crate::store::{Over, Revocation, Revoke, Rotation, Stamp, Target};
+use crate::store::{Revocation, Revoke, Rotation, Stamp, Target};
 
 /// Losing a compare-and-swap means that another caller succeeded, and a session can be moved on
 /// by one presented token once and ended once.
@@ -28,17 +28,22 @@ pub trait Statements: Connection {
 
     fn exists(&mut self, id: SessionId) -> QueryResult<bool>;
 
-    /// Moves `last_seen_at` of a session that is not revoked forward.
-    fn touch(&mut self, id: SessionId, seen_at: DateTime<Utc>) -> QueryResult<()>;
+    /// Moves `last_seen_at` of a session that is not revoked forward, and with it
+    /// `idle_expires_at`.
+    fn touch(
+        &mut self,
+        id: SessionId,
+        seen_at: DateTime<Utc>,
+        idle_expires_at: DateTime<Utc>,
+    ) -> QueryResult<()>;
 
     /// Moves a token session that is not revoked and within `bounds` from generation `from` to
-    /// generation `to`; `None` when no row is like that.
+    /// generation `to` of `step`; `None` when no row is like that.
     fn swap(
         &mut self,
         id: SessionId,
         from: u64,
-        to: u64,
-        now: DateTime<Utc>,
+        step: Step,
         bounds: LiveBounds,
     ) -> QueryResult<Option<Session>>;
 
@@ -58,37 +63,33 @@ pub trait Statements: Connection {
 
     fn revocations(&mut self, after: i64, now: DateTime<Utc>) -> QueryResult<Vec<Revocation>>;
 
-    /// At most `limit` sessions that are over.
-    fn over_sessions(&mut self, over: &Over, limit: i64) -> QueryResult<Vec<SessionId>>;
+    /// The highest number of a revocation, 0 for none.
+    fn last_seq(&mut self) -> QueryResult<i64>;
+
+    /// At most `limit` sessions that were over `before`.
+    fn over_sessions(&mut self, before: DateTime<Utc>, limit: i64) -> QueryResult<Vec<SessionId>>;
 
     /// Deletes those of `ids` that are (still) over and that nobody is changing.
-    fn delete_sessions(&mut self, over: &Over, ids: &[SessionId]) -> QueryResult<usize>;
+    fn delete_sessions(&mut self, before: DateTime<Utc>, ids: &[SessionId]) -> QueryResult<usize>;
 
-    /// At most `limit` revocations that are over.
-    fn over_revocations(&mut self, over: &Over, limit: i64) -> QueryResult<Vec<i64>>;
+    /// At most `limit` revocations that were over `before`.
+    fn over_revocations(&mut self, before: DateTime<Utc>, limit: i64) -> QueryResult<Vec<i64>>;
 
     fn delete_revocations(&mut self, seqs: &[i64]) -> QueryResult<usize>;
 }
 
-/// [`Over::includes`] in SQL.
-#[diesel::dsl::auto_type(no_type_alias)]
-fn is_over<'a>(ended_by: i64, token: &'a str, rotated_by: i64, cookie: &'a str, seen_by: i64) -> _ {
-    auth_sessions::expires_at
-        .le(ended_by)
-        .or(auth_sessions::carrier.eq(token).and(auth_sessions::rotated_at.le(rotated_by)))
-        .or(auth_sessions::carrier.eq(cookie).and(auth_sessions::last_seen_at.le(seen_by)))
+/// Where a rotation leads.
+#[derive(Clone, Copy)]
+pub struct Step {
+    to: u64,
+    now: DateTime<Utc>,
+    idle_expires_at: DateTime<Utc>,
 }
 
-macro_rules! over {
-    ($over:expr) => {
-        is_over(
-            $over.ended_by.timestamp_millis(),
-            Carrier::Token.as_str(),
-            $over.rotated_by.timestamp_millis(),
-            Carrier::Cookie.as_str(),
-            $over.seen_by.timestamp_millis(),
-        )
-    };
+/// What [`SessionStore::prune`](crate::SessionStore::prune) removes.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn is_over(before: i64) -> _ {
+    auth_sessions::expires_at.le(before).or(auth_sessions::idle_expires_at.le(before))
 }
 
 macro_rules! statements {
@@ -117,14 +118,22 @@ macro_rules! statements {
                 diesel::select(diesel::dsl::exists(session)).get_result(self)
             }
 
-            fn touch(&mut self, id: SessionId, seen_at: DateTime<Utc>) -> QueryResult<()> {
+            fn touch(
+                &mut self,
+                id: SessionId,
+                seen_at: DateTime<Utc>,
+                idle_expires_at: DateTime<Utc>,
+            ) -> QueryResult<()> {
                 let seen_at = seen_at.timestamp_millis();
                 let session = auth_sessions::table
                     .find(&id.as_bytes()[..])
                     .filter(auth_sessions::revoked_at.is_null())
                     .filter(auth_sessions::last_seen_at.lt(seen_at));
                 diesel::update(session)
-                    .set(auth_sessions::last_seen_at.eq(seen_at))
+                    .set((
+                        auth_sessions::last_seen_at.eq(seen_at),
+                        auth_sessions::idle_expires_at.eq(idle_expires_at.timestamp_millis()),
+                    ))
                     .execute(self)?;
                 Ok(())
             }
@@ -133,11 +142,10 @@ macro_rules! statements {
                 &mut self,
                 id: SessionId,
                 from: u64,
-                to: u64,
-                now: DateTime<Utc>,
+                step: Step,
                 bounds: LiveBounds,
             ) -> QueryResult<Option<Session>> {
-                let now = now.timestamp_millis();
+                let now = step.now.timestamp_millis();
                 let session = auth_sessions::table
                     .find(&id.as_bytes()[..])
                     .filter(auth_sessions::carrier.eq(Carrier::Token.as_str()))
@@ -151,9 +159,10 @@ macro_rules! statements {
                     );
                 diesel::update(session)
                     .set((
-                        auth_sessions::generation.eq(generation_to_column(to)),
+                        auth_sessions::generation.eq(generation_to_column(step.to)),
                         auth_sessions::rotated_at.eq(now),
                         auth_sessions::last_seen_at.eq(now),
+                        auth_sessions::idle_expires_at.eq(step.idle_expires_at.timestamp_millis()),
                     ))
                     .returning(SessionRow::as_returning())
                     .get_result(self)
@@ -207,6 +216,7 @@ macro_rules! statements {
                     .filter(auth_sessions::user_id.eq(principal.user_id()))
                     .filter(auth_sessions::revoked_at.is_null())
                     .filter(auth_sessions::expires_at.gt(now.timestamp_millis()))
+                    .filter(auth_sessions::idle_expires_at.gt(now.timestamp_millis()))
                     .order((auth_sessions::last_seen_at.desc(), auth_sessions::id))
                     .select(SessionRow::as_select())
                     .load(self)?
@@ -229,9 +239,19 @@ macro_rules! statements {
                 Ok(rows.into_iter().filter_map(RevocationRow::into_revocation).collect())
             }
 
-            fn over_sessions(&mut self, over: &Over, limit: i64) -> QueryResult<Vec<SessionId>> {
+            fn last_seq(&mut self) -> QueryResult<i64> {
+                let last = diesel::dsl::max(auth_revocations::seq);
+                let last: Option<i64> = auth_revocations::table.select(last).get_result(self)?;
+                Ok(last.unwrap_or(0))
+            }
+
+            fn over_sessions(
+                &mut self,
+                before: DateTime<Utc>,
+                limit: i64,
+            ) -> QueryResult<Vec<SessionId>> {
                 auth_sessions::table
-                    .filter(over!(over))
+                    .filter(is_over(before.timestamp_millis()))
                     .limit(limit)
                     .select(auth_sessions::id)
                     .load::<Vec<u8>>(self)?
@@ -240,11 +260,15 @@ macro_rules! statements {
                     .collect()
             }
 
-            fn delete_sessions(&mut self, over: &Over, ids: &[SessionId]) -> QueryResult<usize> {
+            fn delete_sessions(
+                &mut self,
+                before: DateTime<Utc>,
+                ids: &[SessionId],
+            ) -> QueryResult<usize> {
                 self.transaction(|conn| {
                     let still_over = auth_sessions::table
                         .filter(auth_sessions::id.eq_any(ids.iter().map(|id| &id.as_bytes()[..])))
-                        .filter(over!(over))
+                        .filter(is_over(before.timestamp_millis()))
                         .select(auth_sessions::id)
                         $($locking)*
                         .load::<Vec<u8>>(conn)?;
@@ -253,9 +277,13 @@ macro_rules! statements {
                 })
             }
 
-            fn over_revocations(&mut self, over: &Over, limit: i64) -> QueryResult<Vec<i64>> {
+            fn over_revocations(
+                &mut self,
+                before: DateTime<Utc>,
+                limit: i64,
+            ) -> QueryResult<Vec<i64>> {
                 auth_revocations::table
-                    .filter(auth_revocations::expires_at.le(over.ended_by.timestamp_millis()))
+                    .filter(auth_revocations::expires_at.le(before.timestamp_millis()))
                     .order(auth_revocations::seq)
                     .limit(limit)
                     .select(auth_revocations::seq)
@@ -286,10 +314,12 @@ pub(super) fn rotate<C: Statements>(
     now: DateTime<Utc>,
     policy: &RotationPolicy,
 ) -> QueryResult<Option<Rotation>> {
+    let idle_expires_at = later(now, policy.keep);
     // Nearly every refresh presents the current token: one statement, no transaction.
     if policy.rotate {
         let to = presented.saturating_add(1);
-        if let Some(session) = conn.swap(id, presented, to, now, policy.live_bounds(now))? {
+        let step = Step { to, now, idle_expires_at };
+        if let Some(session) = conn.swap(id, presented, step, policy.live_bounds(now))? {
             let decision = Decision::Rotate { to, store_was_behind: false };
             return Ok(Some(Rotation { decision, session }));
         }
@@ -305,7 +335,7 @@ pub(super) fn rotate<C: Statements>(
                     expires_after: DateTime::<Utc>::MIN_UTC,
                     rotated_after: DateTime::<Utc>::MIN_UTC,
                 };
-                conn.swap(id, session.generation, to, now, decided)?
+                conn.swap(id, session.generation, Step { to, now, idle_expires_at }, decided)?
             }
             Decision::Reused => {
                 let until = later(now, policy.revocation_lifetime);
@@ -356,8 +386,11 @@ pub(super) fn revoke<C: Statements>(
                     ended
                 }
             }
-            Revoke::Principal(principal) => {
+            Revoke::Foreign(principal) => {
                 targets.push(Target::Foreign(principal.clone()));
+                Vec::new()
+            }
+            Revoke::Principal(principal) => {
                 let theirs = conn.ids_of(principal)?;
                 end_all(conn, &theirs, stamp)?
             }

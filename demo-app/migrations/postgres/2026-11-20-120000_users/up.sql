@@ -16,12 +16,14 @@ CREATE TABLE users (
 -- application refuses their tokens within its poll interval.
 --
 -- A revocation must outlive every token that it concerns. SQL does not know the lifetimes of
--- tokens; the application accepts at most 30 days for them, and this remembers for 31.
+-- tokens; the application accepts at most 30 days for what is checked without a query, and a year
+-- for tokens of other issuers, and this remembers for a day longer.
 CREATE FUNCTION end_sessions_of_user(ended_user bigint, why text) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     now_ms bigint := floor(extract(epoch FROM clock_timestamp()) * 1000);
-    until_ms bigint := now_ms + 31::bigint * 86400000;
+    session_until_ms bigint := now_ms + 31::bigint * 86400000;
+    foreign_until_ms bigint := now_ms + 366::bigint * 86400000;
 BEGIN
     WITH live AS (
         -- Locked in the order in which the application locks them.
@@ -33,9 +35,9 @@ BEGIN
             WHERE id IN (SELECT id FROM live)
             RETURNING id)
     INSERT INTO auth_revocations (kind, session_id, revoked_at, reason, expires_at)
-        SELECT 'session', id, now_ms, why, until_ms FROM ended;
+        SELECT 'session', id, now_ms, why, session_until_ms FROM ended;
     INSERT INTO auth_revocations (kind, user_type, user_id, revoked_at, reason, expires_at)
-        VALUES ('foreign', 'user', ended_user::text, now_ms, why, until_ms);
+        VALUES ('foreign', 'user', ended_user::text, now_ms, why, foreign_until_ms);
 END $$;
 
 CREATE FUNCTION users_ended() RETURNS trigger
