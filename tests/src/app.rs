@@ -212,9 +212,13 @@ impl TestApp {
     pub fn raw(&self, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.node.address).expect("the server listens");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("sockets have time-outs");
-        stream.write_all(request).expect("the server reads");
+        // A server that has said what it has to say need not read to the end.
+        let _ = stream.write_all(request);
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("the server answers and closes");
+        let mut part = [0; 4096];
+        while let Ok(length @ 1..) = stream.read(&mut part) {
+            answer.extend_from_slice(&part[..length]);
+        }
         String::from_utf8_lossy(&answer).into_owned()
     }
 }

@@ -222,6 +222,6 @@ impl Browser {
 
     /// One of its cookies.
     pub fn cookie(&self, name: &str) -> &str {
-        self.cookies.get(name).map_or_else(|| panic!("the browser has no cookie {name}"), |v| v)
+        self.cookies.get(name).unwrap_or_else(|| panic!("the browser has no cookie {name}"))
     }
 }

@@ -23,7 +23,9 @@ on_each_database! {
     a_missing_or_empty_field_is_a_malformed_request,
     wrong_credentials_are_forbidden,
     the_cookie_authenticates,
+    a_bad_cookie_is_an_error_even_beside_a_good_token,
     both_cookies_change_at_every_login,
+    a_login_replaces_the_session_of_the_browser,
     logout_ends_the_session_on_the_server,
     logout_needs_a_login,
     an_unsafe_request_needs_the_csrf_token,
@@ -131,6 +133,15 @@ async fn the_cookie_authenticates(database: Database) {
     assert_eq!(answer.text("email"), "anna@example.com");
 }
 
+async fn a_bad_cookie_is_an_error_even_beside_a_good_token(database: Database) {
+    let app = TestApp::start(database).await;
+    let client = app.log_in(&app.user("anna").await).await;
+    let request = client.request(Method::GET, "/api/v1/users/me");
+    let answer = Answer::to(request.header("Cookie", "sessionid=nonsense")).await;
+    answer.expect_status(401);
+    client.me().await.expect_status(200);
+}
+
 async fn both_cookies_change_at_every_login(database: Database) {
     let app = TestApp::start(database).await;
     let anna = app.user("anna").await;
@@ -141,6 +152,17 @@ async fn both_cookies_change_at_every_login(database: Database) {
         assert_ne!(browser.cookie(name), before.cookie(name), "{name}");
     }
     assert_eq!(browser.me().await.text("username"), "anna");
+}
+
+async fn a_login_replaces_the_session_of_the_browser(database: Database) {
+    let app = TestApp::start(database).await;
+    let anna = app.user("anna").await;
+    let mut browser = app.sign_in(&anna).await;
+    let mut before = browser.clone();
+    browser.log_in(&anna.username, anna.password).await.expect(200, SUCCESS);
+    browser.me().await.expect_status(200);
+    before.me().await.expect_status(401);
+    assert_eq!(app.db().count("auth_sessions WHERE revoked_at IS NULL"), 1);
 }
 
 async fn logout_ends_the_session_on_the_server(database: Database) {

@@ -142,7 +142,8 @@ async fn a_token_that_is_none_is_a_decoding_error(database: Database) {
     let forged = mint_with(PYJWT_HEADER, &claims_of(&good).to_string(), another_key);
     let unsigned = mint_with(r#"{"alg":"none"}"#, &claims_of(&good).to_string(), SIGNING_KEY);
     let odd = mint(&but(claims_of(&good), json!({ "id": [1] })));
-    for token in ["nonsense", "a.b.c", &good[1..], &forged, &unsigned, &odd, "Bearer x"] {
+    let endless = mint(&json!({ "id": anna.id, "username": "anna" }));
+    for token in ["nonsense", "a.b.c", &good[1..], &forged, &unsigned, &odd, &endless, "Bearer x"] {
         info(&app, token).await.expect_refused_token(&detail("Error decoding token"));
     }
 }

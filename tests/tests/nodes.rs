@@ -9,6 +9,7 @@ use tests::{ApiClient, Database, Process, TestApp, TestDb, eventually, on_each_d
 on_each_database! {
     what_one_node_issues_the_other_accepts,
     what_one_node_ends_the_other_refuses_soon,
+    what_was_ended_before_a_node_started_it_refuses,
     two_nodes_answer_the_same_refresh_token,
     a_command_ends_the_sessions_of_a_running_server,
 }
@@ -49,6 +50,20 @@ async fn what_one_node_ends_the_other_refuses_soon(database: Database) {
     .await;
     eventually("the cookie is refused", async || moved.me().await.status == 401).await;
     other.anonymous().refresh(&client.refresh).await.expect_status(401);
+}
+
+async fn what_was_ended_before_a_node_started_it_refuses(database: Database) {
+    let db = Arc::new(TestDb::create(database));
+    let url = db.url().to_owned();
+    let first = TestApp::on(Arc::clone(&db), &url, &[]).await;
+    let [anna, boris] = [first.user("anna").await, first.user("boris").await];
+    let (client, other) = (first.log_in(&anna).await, first.log_in(&boris).await);
+    first.anonymous().blacklist(&client.refresh).await.expect(200, "{}");
+    drop(first);
+
+    let second = TestApp::on(db, &url, &[]).await;
+    second.anonymous().me(&client.access).await.expect_status(401);
+    second.anonymous().me(&other.access).await.expect_status(200);
 }
 
 async fn two_nodes_answer_the_same_refresh_token(database: Database) {

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
-use tests::{Answer, Database, Proxy, TestApp, TestDb, eventually, on_each_database, on_postgres};
+use tests::{
+    Answer, Database, NewUser, Proxy, TestApp, TestDb, eventually, on_each_database, on_postgres,
+};
 
 on_each_database! {
     a_protected_request_asks_no_table,
@@ -79,16 +81,23 @@ async fn a_flood_of_logins_is_told_to_come_back(database: Database) {
     let settings = [("PASSWORD_LANES", "1"), ("PASSWORD_QUEUE", "2")];
     let app = TestApp::with(database, &settings).await;
     let anna = app.user("anna").await;
-    let login = || app.anonymous().post("/api/token/", anna.credentials());
-    let answers = join_all((0..40).map(|_| login())).await;
+    let ivan = app.create(NewUser { is_active: false, ..NewUser::named("ivan") }).await;
+    let nobody = json!({ "username": "nobody", "password": anna.password });
 
-    let (served, refused): (Vec<_>, Vec<_>) =
-        answers.iter().partition(|answer| answer.status == 200);
-    assert!(!served.is_empty() && !refused.is_empty(), "{} of 40 served", served.len());
-    for answer in refused {
-        expect_outage(answer);
+    // That users who do not exist fill the queue as well shows that they cost the same work.
+    for (credentials, expected) in
+        [(anna.credentials(), 200), (ivan.credentials(), 401), (nobody, 401)]
+    {
+        let login = || app.anonymous().post("/api/token/", credentials.clone());
+        let answers = join_all((0..40).map(|_| login())).await;
+        let (served, refused): (Vec<_>, Vec<_>) =
+            answers.iter().partition(|answer| answer.status == expected);
+        assert!(!served.is_empty() && !refused.is_empty(), "{} of 40 served", served.len());
+        for answer in refused {
+            expect_outage(answer);
+        }
+        login().await.expect_status(expected);
     }
-    login().await.expect_status(200);
 }
 
 async fn known_tokens_and_cookies_are_served_while_the_database_is_away(database: Database) {

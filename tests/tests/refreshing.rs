@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tests::token::claims_of;
+use serde_json::json;
+use tests::token::{but, claims_of, mint, simplejwt_claims};
 use tests::{Anonymous, Answer, ApiClient, Database, Process, TestApp, TestDb, on_each_database};
 
 on_each_database! {
     two_hundred_refreshes_at_once_get_the_same_token,
+    first_refreshes_of_a_token_of_simplejwt_at_once_get_the_same_token,
     refreshes_and_a_logout_at_once_leave_no_living_session,
     clients_go_on_after_the_server_was_killed,
 }
@@ -29,6 +31,18 @@ async fn two_hundred_refreshes_at_once_get_the_same_token(database: Database) {
     }
     let token = tokens.into_iter().next().unwrap();
     app.anonymous().refresh(&token).await.expect_status(200);
+}
+
+async fn first_refreshes_of_a_token_of_simplejwt_at_once_get_the_same_token(database: Database) {
+    let app = TestApp::start(database).await;
+    let anna = app.user("anna").await;
+    let claims = but(simplejwt_claims(anna.id, app.now()), json!({ "token_type": "refresh" }));
+    let foreign = mint(&claims);
+    let answers = join_all((0..50).map(|_| app.anonymous().refresh(&foreign))).await;
+    let tokens: HashSet<_> =
+        answers.iter().map(|answer| answer.expect_status(200).text("refresh")).collect();
+    assert_eq!(tokens.len(), 1);
+    assert_eq!(app.db().count("auth_sessions"), 1);
 }
 
 async fn refreshes_and_a_logout_at_once_leave_no_living_session(database: Database) {
@@ -99,7 +113,7 @@ async fn refresh_until_killed(server: &mut Process, clients: Vec<String>) -> Vec
 /// The answer, unless the server dies over it.
 async fn try_to_refresh(anonymous: &Anonymous, token: &str) -> Option<Answer> {
     let request = anonymous.request(reqwest::Method::POST, "/api/token/refresh/");
-    let body = serde_json::json!({ "refresh": token });
+    let body = json!({ "refresh": token });
     Answer::try_to(request.json(&body)).await.ok()
 }
 

@@ -22,6 +22,7 @@ on_each_database! {
     another_method_is_not_allowed,
     a_huge_body_is_refused,
     deep_nesting_is_refused,
+    a_refused_body_is_never_read_as_a_request,
 }
 
 /// The token routes with the fields that each requires.
@@ -220,5 +221,19 @@ async fn deep_nesting_is_refused(database: Database) {
         for (_, answer) in post_everywhere(&app, &deep).await {
             answer.expect_status(400).json();
         }
+    }
+}
+
+async fn a_refused_body_is_never_read_as_a_request(database: Database) {
+    let app = TestApp::start(database).await;
+    let smuggled = "GET /healthz HTTP/1.1\r\nHost: test\r\n\r\n".repeat(4_000);
+    for path in ["/api/token/", "/api/v1/users/logout", "/nowhere"] {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            smuggled.len()
+        );
+        let answer = app.raw(&[head.as_bytes(), smuggled.as_bytes()].concat());
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{path}: {answer}");
     }
 }

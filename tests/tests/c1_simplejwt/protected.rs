@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::json;
 use tests::texts::{
     BAD_HEADER, BLACKLISTED, EXPIRED, INVALID, NO_TYPE, NO_USER, NOT_PROVIDED, WRONG_TYPE,
     given_token_not_valid,
 };
 use tests::token::{PYJWT_HEADER, SIGNING_KEY, but, mint, mint_with, simplejwt_claims};
-use tests::{Database, TestApp, on_each_database, with_and_without_slash};
+use tests::{Answer, Database, TestApp, on_each_database, with_and_without_slash};
 
 const ME: &str = "/api/v1/users/me";
 
@@ -18,6 +19,7 @@ on_each_database! {
     another_scheme_provides_no_credentials,
     the_word_bearer_alone_is_a_bad_header,
     three_parts_are_a_bad_header,
+    two_headers_are_a_bad_header,
     the_scheme_is_matched_without_regard_to_case,
     a_token_that_is_none_is_invalid,
     an_expired_token_is_expired,
@@ -74,6 +76,13 @@ async fn three_parts_are_a_bad_header(database: Database) {
     for value in ["Bearer a b".into(), format!("Bearer {} x", client.access)] {
         app.anonymous().get_with(ME, &value).await.expect_challenge(BAD_HEADER);
     }
+}
+
+async fn two_headers_are_a_bad_header(database: Database) {
+    let app = TestApp::start(database).await;
+    let client = app.log_in(&app.user("anna").await).await;
+    let request = client.request(Method::GET, ME).header("Authorization", "Bearer another");
+    Answer::to(request).await.expect_challenge(BAD_HEADER);
 }
 
 async fn the_scheme_is_matched_without_regard_to_case(database: Database) {

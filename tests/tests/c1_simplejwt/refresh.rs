@@ -36,6 +36,8 @@ on_each_database! {
     a_session_ends_however_often_it_is_refreshed,
     changed_rights_show_in_the_next_access_token,
     another_session_of_the_user_survives_a_reuse,
+    a_refresh_token_of_simplejwt_goes_on_here,
+    a_restored_backup_locks_nobody_out,
 }
 
 async fn a_good_token_gets_a_new_pair(database: Database) {
@@ -264,4 +266,34 @@ async fn another_session_of_the_user_survives_a_reuse(database: Database) {
     stolen.me().await.expect_status(401);
     other.me().await.expect_status(200);
     other.refresh().await.expect_status(200);
+}
+
+async fn a_refresh_token_of_simplejwt_goes_on_here(database: Database) {
+    let app = TestApp::start(database).await;
+    let anna = app.user("anna").await;
+    let claims = json!({ "token_type": "refresh", "exp": app.now() + 24 * 3600 });
+    let foreign = mint(&but(simplejwt_claims(anna.id.to_string(), app.now()), claims));
+
+    let answer = app.anonymous().refresh(&foreign).await;
+    let ours = answer.expect_status(200).text("refresh");
+    app.anonymous().me(&answer.text("access")).await.expect_status(200);
+    // From here on it is a session like any other.
+    let again = app.anonymous().refresh(&foreign).await;
+    assert_eq!(again.expect_status(200).text("refresh"), ours);
+    app.anonymous().refresh(&ours).await.expect_status(200);
+    app.advance(2 * GRACE).await;
+    let late = app.anonymous().refresh(&foreign).await;
+    late.expect_refused_token(&token_not_valid(BLACKLISTED));
+}
+
+async fn a_restored_backup_locks_nobody_out(database: Database) {
+    let app = TestApp::start(database).await;
+    let mut client = app.log_in(&app.user("anna").await).await;
+    for _ in 0..3 {
+        client.refresh().await.expect_status(200);
+    }
+    app.db().execute("UPDATE auth_sessions SET generation = 1");
+    client.refresh().await.expect_status(200);
+    client.refresh().await.expect_status(200);
+    client.me().await.expect_status(200);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::texts::{INVALID, NOT_PROVIDED, given_token_not_valid};
-use tests::token::{but, claims_of, mint};
+use tests::token::{PYJWT_HEADER, but, claims_of, mint, mint_with};
 use tests::{Database, TestApp, on_each_database};
 
 on_each_database! {
@@ -18,6 +18,8 @@ on_each_database! {
     sessions_can_survive_a_change_of_password,
     logins_can_go_unnoted,
     expired_sessions_are_removed_by_the_server_itself,
+    an_eddsa_key_signs_and_its_public_half_verifies,
+    a_secret_is_never_published,
     a_setting_without_effect_is_refused_at_start_by_name,
     a_weak_or_missing_key_is_refused_at_start,
 }
@@ -150,6 +152,42 @@ async fn expired_sessions_are_removed_by_the_server_itself(database: Database) {
     young.refresh().await.expect_status(200);
 }
 
+/// Made for this test alone.
+const ED25519: &str = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIJDL3mVIbVu5XbtXHfC1zj5wGbDeMre4wrU0lBQVJ3VX
+-----END PRIVATE KEY-----
+";
+
+async fn an_eddsa_key_signs_and_its_public_half_verifies(database: Database) {
+    use jsonwebtoken::jwk::JwkSet;
+    use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
+
+    let settings = [("ALGORITHM", "EdDSA"), ("SIGNING_KEY", ED25519)];
+    let app = TestApp::with(database, &settings).await;
+    let mut client = app.log_in(&app.user("anna").await).await;
+    client.me().await.expect_status(200);
+    client.refresh().await.expect_status(200);
+
+    // As another service does it, which knows only what is published.
+    let published = app.anonymous().get("/.well-known/jwks.json").await;
+    let keys: JwkSet = serde_json::from_value(published.expect_status(200).json()).unwrap();
+    let kid = decode_header(&client.access).unwrap().kid.unwrap();
+    let key = DecodingKey::from_jwk(keys.find(&kid).unwrap()).unwrap();
+    decode::<Value>(&client.access, &key, &Validation::new(Algorithm::EdDSA)).unwrap();
+    assert!(!published.body.contains(r#""d""#), "only the public half: {}", published.body);
+
+    // The public key is no secret, so it must not be good as one.
+    let public = published.json()["keys"][0]["x"].as_str().unwrap().to_owned();
+    let forged = mint_with(PYJWT_HEADER, &claims_of(&client.access).to_string(), &public);
+    let answer = app.anonymous().me(&forged).await;
+    answer.expect_refused_token(&given_token_not_valid(INVALID));
+}
+
+async fn a_secret_is_never_published(database: Database) {
+    let app = TestApp::start(database).await;
+    app.anonymous().get("/.well-known/jwks.json").await.expect(200, r#"{"keys":[]}"#);
+}
+
 async fn a_setting_without_effect_is_refused_at_start_by_name(database: Database) {
     let settings = [
         ("ROTATE_REFRESH_TOKENS", "false"),
@@ -163,7 +201,7 @@ async fn a_setting_without_effect_is_refused_at_start_by_name(database: Database
 }
 
 async fn a_weak_or_missing_key_is_refused_at_start(database: Database) {
-    for weak in ["secret", "0123456789012345678901234567890", &"a".repeat(64)] {
+    for weak in ["hunter2", "0123456789012345678901234567890", &"a".repeat(64)] {
         let refusal = TestApp::refusal(database, &[("SIGNING_KEY", weak)]).await;
         assert!(refusal.to_lowercase().contains("signing_key"), "{refusal}");
         assert!(!refusal.contains(weak), "a secret is never repeated: {refusal}");

@@ -67,7 +67,9 @@ async fn routes_mount_under_any_path() {
     let app = App::new().configure(shop.auth.token_routes("/auth/jwt"));
     let app = init_service(app).await;
     for path in ["/auth/jwt", "/auth/jwt/"] {
-        assert_eq!(ask(&app, login(path), None).await.status, 200, "{path}");
+        let reply = ask(&app, login(path), None).await;
+        assert_eq!(reply.status, 200, "{path}");
+        assert_eq!(reply.headers.get("cache-control").unwrap(), "no-store");
     }
 }
 
