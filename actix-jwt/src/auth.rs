@@ -50,6 +50,8 @@ pub enum StartError {
     Outage(Outage),
     /// [`AuthBuilder::public_url`] is not the URL of a site.
     PublicUrl,
+    /// `auth_header_types` and `www_authenticate_realm` do not make a header.
+    Challenge,
 }
 
 impl fmt::Display for StartError {
@@ -57,6 +59,9 @@ impl fmt::Display for StartError {
         match self {
             Self::Outage(outage) => write!(f, "the session store: {outage}"),
             Self::PublicUrl => f.write_str("the public URL must be like https://www.example.com"),
+            Self::Challenge => f.write_str(
+                "auth_header_types and www_authenticate_realm must be plain text for a header",
+            ),
         }
     }
 }
@@ -89,6 +94,9 @@ impl AuthBuilder {
 
     /// An address where browsers find this site, such as `https://www.example.com`, when a proxy
     /// changes the `Host` header or another site of yours may send requests with cookies.
+    ///
+    /// Of the host that it names, only this origin is then accepted: a page that came over plain
+    /// HTTP is not one of `https://www.example.com`.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.public_urls.push(url.into());
         self
@@ -118,15 +126,18 @@ impl AuthBuilder {
     /// [`StartError`].
     pub async fn start(self) -> Result<Auth, StartError> {
         let origin = |url: String| {
-            let origin = Url::parse(&url).ok()?.origin();
-            origin.is_tuple().then(|| origin.ascii_serialization())
+            let url = Url::parse(&url).ok()?;
+            matches!(url.scheme(), "http" | "https").then(|| url.origin().ascii_serialization())
         };
         let trusted_origins: Option<Vec<_>> = self.public_urls.into_iter().map(origin).collect();
         let trusted_origins = trusted_origins.ok_or(StartError::PublicUrl)?;
-        self.authority.sync().await.map_err(StartError::Outage)?;
 
         let settings = self.authority.settings();
         let scheme = settings.auth_header_types.first().map_or("Bearer", String::as_str);
+        let challenges = Challenges::new(scheme, &settings.www_authenticate_realm);
+        let challenges = challenges.ok_or(StartError::Challenge)?;
+        self.authority.sync().await.map_err(StartError::Outage)?;
+
         Ok(Auth(Arc::new(Inner {
             places: Places {
                 order: self.credentials,
@@ -136,7 +147,7 @@ impl AuthBuilder {
             },
             cookies: Cookies { secure: !self.insecure_cookies },
             trusted_origins,
-            challenges: Arc::new(Challenges::new(scheme, &settings.www_authenticate_realm)),
+            challenges: Arc::new(challenges),
             login_response: self.login_response,
             tasks: [
                 tokio::spawn(follow(self.authority.clone())),

@@ -2,8 +2,9 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
+use auth_core::VerifyError;
 
-use crate::problem::Cause;
+use crate::problem::{Cause, Shown};
 
 /// One place where a credential may be.
 ///
@@ -73,7 +74,12 @@ impl Places {
     /// The header is read as bytes: `to_str` goes over a token twice.
     fn bearer<'r>(&self, headers: &'r HeaderMap) -> Result<Option<Found<'r>>, Cause> {
         let mut values = headers.get_all(&self.bearer_header);
-        let Some(value) = values.next() else { return Ok(None) };
+        let value = match (values.next(), values.next()) {
+            (None, _) => return Ok(None),
+            (Some(value), None) => value,
+            // Which one counts is not ours to guess, whatever their schemes.
+            (Some(_), Some(_)) => return Err(Cause::AuthorizationHeader),
+        };
         let mut words =
             value.as_bytes().split(|b| matches!(b, b' ' | b'\t')).filter(|word| !word.is_empty());
         let Some(scheme) = words.next() else { return Ok(None) };
@@ -81,11 +87,8 @@ impl Places {
         if !self.bearer_words.iter().any(is_ours) {
             return Ok(None);
         }
-        match (words.next(), words.next(), values.next()) {
-            // What is not even text is no token either: the verifier will say so.
-            (Some(token), None, None) => {
-                Ok(Some(Found::Bearer(std::str::from_utf8(token).unwrap_or_default())))
-            }
+        match (words.next(), words.next()) {
+            (Some(token), None) => Ok(Some(Found::Bearer(text(token)))),
             _ => Err(Cause::AuthorizationHeader),
         }
     }
@@ -93,25 +96,83 @@ impl Places {
 
 fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Result<Option<Found<'r>>, Cause> {
     let mut values = headers.get_all(name);
-    let Some(value) = values.next().filter(|value| !value.is_empty()) else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(Cause::AuthorizationHeader);
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) if value.is_empty() => Ok(None),
+        (Some(value), None) => Ok(Some(Found::Single(text(value.as_bytes())))),
+        (Some(_), Some(_)) => {
+            Err(Cause::Credential(VerifyError::Invalid("more than one token"), Shown::Single))
+        }
     }
-    Ok(Some(Found::Single(std::str::from_utf8(value.as_bytes()).unwrap_or_default())))
 }
 
 /// The value of a cookie (RFC 6265 §5.4); an empty one is none.
+///
+/// Other cookies are not ours, and need not be text.
 pub(crate) fn cookie<'r>(headers: &'r HeaderMap, name: &str) -> Option<&'r str> {
     headers
         .get_all(COOKIE)
-        .filter_map(|value| std::str::from_utf8(value.as_bytes()).ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(key, value)| (key == name && !value.is_empty()).then_some(value))
+        .flat_map(|value| value.as_bytes().split(|b| *b == b';'))
+        .filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+        .find(|value| !value.is_empty())
+        .map(text)
+}
+
+/// A value that is not text is present all the same, and bad: it becomes one that no token and no
+/// header is equal to.
+fn text(value: &[u8]) -> &str {
+    std::str::from_utf8(value).unwrap_or("\0")
 }
 
 /// The name of the header, for `auth_header_name`.
 pub(crate) fn header_name(name: &str) -> HeaderName {
     // The settings have been checked: it is a name.
     HeaderName::try_from(name).unwrap_or(AUTHORIZATION)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    fn cookie_in(lines: &[&[u8]], name: &str) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(COOKIE, HeaderValue::from_bytes(line).unwrap());
+        }
+        cookie(&headers, name).map(str::to_owned)
+    }
+
+    #[test]
+    fn a_cookie_is_found_among_others() {
+        for (lines, expected) in [
+            (&[b"a=1".as_slice()][..], Some("1")),
+            (&[b"b=2; a=1"], Some("1")),
+            (&[b"b=2;a=1 ;c"], Some("1")),
+            (&[b"b=2", b"a=1"], Some("1")),
+            (&[b"a=1=2"], Some("1=2")),
+            (&[b"a=; a=1"], Some("1")),
+            (&[b"a="], None),
+            (&[b"a"], None),
+            (&[b"aa=1; ba=1"], None),
+            (&[b"A=1"], None),
+            (&[b""], None),
+            (&[], None),
+        ] {
+            assert_eq!(cookie_in(lines, "a").as_deref(), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_that_is_not_text_hides_no_other() {
+        assert_eq!(cookie_in(&[b"junk=\xff; a=1"], "a").as_deref(), Some("1"));
+        assert_eq!(cookie_in(&[b"\xff=junk; a=1"], "a").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn a_wanted_cookie_that_is_not_text_is_there_and_equal_to_no_header() {
+        let value = cookie_in(&[b"a=\xff"], "a").unwrap();
+        assert!(HeaderValue::from_str(&value).is_err());
+    }
 }

@@ -9,7 +9,11 @@ use crate::extract::remember;
 use crate::problem::{Problem, Shown};
 
 /// A validator for `HttpAuthentication::bearer` of actix-web-httpauth: the same checks as
-/// [`JwtAuth`](crate::JwtAuth), for a token after `Bearer` only.
+/// [`JwtAuth`](crate::JwtAuth), for a token after `Bearer` only. The extractors of this crate then
+/// know the user.
+///
+/// A request without such a token does not come here: actix-web-httpauth answers it, with 401 and
+/// the challenge of its own `bearer::Config`.
 ///
 /// ```
 /// use actix_web::{App, web};

@@ -92,15 +92,14 @@ pub(crate) struct Challenges {
 }
 
 impl Challenges {
-    /// `scheme` and `realm` have been checked with the settings.
-    pub(crate) fn new(scheme: &str, realm: &str) -> Self {
-        let header = |text: String| {
-            HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Bearer"))
-        };
-        Self {
-            plain: header(format!(r#"{scheme} realm="{realm}""#)),
-            invalid_token: header(format!(r#"{scheme} realm="{realm}", error="invalid_token""#)),
-        }
+    /// `None` for what no header can say, which a check of the settings should have found.
+    pub(crate) fn new(scheme: &str, realm: &str) -> Option<Self> {
+        let plain = format!(r#"{scheme} realm="{realm}""#);
+        let invalid_token = format!(r#"{plain}, error="invalid_token""#);
+        Some(Self {
+            plain: HeaderValue::try_from(plain).ok()?,
+            invalid_token: HeaderValue::try_from(invalid_token).ok()?,
+        })
     }
 }
 
@@ -415,4 +414,17 @@ fn fields<S: Serializer>(
         map.serialize_entry(name, &[problem])?;
     }
     map.end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_challenge_names_its_realm_or_is_none() {
+        let challenges = Challenges::new("JWT", "the shop").unwrap();
+        assert_eq!(challenges.plain, r#"JWT realm="the shop""#);
+        assert_eq!(challenges.invalid_token, r#"JWT realm="the shop", error="invalid_token""#);
+        assert!(Challenges::new("Bearer", "the\nshop").is_none());
+    }
 }

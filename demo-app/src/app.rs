@@ -7,7 +7,9 @@ use actix_jwt::{Auth, AuthUser, Problem};
 use actix_web::dev::Server;
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Resource};
+use actix_web::{
+    App, FromRequest, Handler, HttpRequest, HttpResponse, HttpServer, Resource, Responder, guard,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -41,9 +43,9 @@ fn routes(config: &mut ServiceConfig, auth: &Auth) {
         .configure(auth.mount("/api"))
         .configure(auth.single_token_routes("/api/v1/users/login/jwt"))
         .configure(auth.jwks_route())
-        .service(get_only("/api/v1/users/me").route(web::get().to(me)))
-        .service(get_only("/healthz").route(web::get().to(healthz)))
-        .service(get_only("/readyz").route(web::get().to(readyz)));
+        .service(get_only("/api/v1/users/me", me))
+        .service(get_only("/healthz", healthz))
+        .service(get_only("/readyz", readyz));
 }
 
 /// For answers that do not say it themselves (OWASP REST Security Cheat Sheet).
@@ -55,11 +57,21 @@ fn default_headers() -> DefaultHeaders {
         .add(("X-Content-Type-Options", "nosniff"))
 }
 
-fn get_only(path: &str) -> Resource {
+/// Answers GET and HEAD (RFC 9110 §9.1), with and without a slash at the end.
+fn get_only<H, A>(path: &str, handler: H) -> Resource
+where
+    H: Handler<A>,
+    A: FromRequest + 'static,
+    H::Output: Responder + 'static,
+{
     let not_allowed = |request: HttpRequest| async move {
-        Err::<HttpResponse, _>(Problem::method_not_allowed(request.method().as_str(), "GET"))
+        let method = request.method().as_str();
+        Err::<HttpResponse, _>(Problem::method_not_allowed(method, "GET, HEAD"))
     };
-    web::resource([path.to_owned(), format!("{path}/")]).default_service(web::to(not_allowed))
+    let get_or_head = guard::Any(guard::Get()).or(guard::Head());
+    web::resource([path.to_owned(), format!("{path}/")])
+        .route(web::route().guard(get_or_head).to(handler))
+        .default_service(web::to(not_allowed))
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {

@@ -1,13 +1,13 @@
 //! The public keys.
 
+use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
-use actix_web::{HttpResponse, web};
 
-use super::{Methods, Routes};
+use super::{Methods, Routes, get};
 use crate::auth::Auth;
 
 pub(super) const ROUTES: Routes =
-    &[("/jwks.json", &Methods { allow: "GET", routes: || vec![web::get().to(jwks)] })];
+    &[("/jwks.json", &Methods { allow: "GET, HEAD", routes: || vec![get().to(jwks)] })];
 
 async fn jwks(auth: Auth) -> HttpResponse {
     HttpResponse::Ok()

@@ -2,9 +2,12 @@
 //!
 //! They are resources with whole paths, not scopes, so that an application can put routes of its
 //! own under the same prefix. Every path answers with and without a trailing slash.
+//!
+//! Each resource has the `Auth` that mounted it. The one of the application, which guards and
+//! extractors elsewhere find, is that of the last mounted.
 
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, Resource, Route};
+use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard};
 
 use crate::auth::Auth;
 use crate::problem::Problem;
@@ -21,6 +24,23 @@ impl Auth {
     ///
     /// Configure it before scopes of your own with the same prefix: actix gives a request to the
     /// first that matches.
+    ///
+    /// An `App` can mount several `Auth`s: each answers its own routes, and the last one mounted
+    /// is that of the application's own routes. A scope of the application that belongs to
+    /// another says so:
+    ///
+    /// ```
+    /// use actix_jwt::{Auth, JwtAuth};
+    /// use actix_web::web::{self, ServiceConfig};
+    ///
+    /// fn routes(config: &mut ServiceConfig, partners: &Auth, users: &Auth) {
+    ///     config
+    ///         .configure(partners.mount("/partners"))
+    ///         .configure(users.mount("/api"))
+    ///         .service(web::scope("/feeds").app_data(partners.clone()).wrap(JwtAuth))
+    ///         .service(web::scope("/orders").wrap(JwtAuth));
+    /// }
+    /// ```
     pub fn mount(&self, prefix: &str) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
         let prefix = prefix.trim_end_matches('/');
         let tokens = self.token_routes(&format!("{prefix}/token"));
@@ -67,10 +87,11 @@ impl Auth {
         let auth = self.clone();
         let path = path.trim_end_matches('/').to_owned();
         move |config| {
-            config.app_data(auth);
             for (suffix, methods) in routes {
-                config.service(resource(&format!("{path}{suffix}"), methods));
+                let resource = resource(&format!("{path}{suffix}"), methods);
+                config.service(resource.app_data(auth.clone()));
             }
+            config.app_data(auth);
         }
     }
 }
@@ -83,6 +104,11 @@ struct Methods {
     /// For the `Allow` header.
     allow: &'static str,
     routes: fn() -> Vec<Route>,
+}
+
+/// For GET, and for HEAD, which belongs to it (RFC 9110 §9.1): actix leaves the body out.
+fn get() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 fn resource(path: &str, methods: &'static Methods) -> Resource {

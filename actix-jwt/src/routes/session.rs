@@ -11,7 +11,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
 use super::body::Json;
-use super::{Methods, Routes};
+use super::{Methods, Routes, get};
 use crate::auth::Auth;
 use crate::cookie::SESSION_COOKIE;
 use crate::credential::cookie;
@@ -23,8 +23,8 @@ pub(super) const ROUTES: Routes = &[
     ("/login/", &Methods { allow: "POST", routes: || vec![web::post().to(login)] }),
     ("/logout/", &Methods { allow: "POST", routes: || vec![web::post().to(logout)] }),
     ("/logout/all/", &Methods { allow: "POST", routes: || vec![web::post().to(logout_all)] }),
-    ("/csrf/", &Methods { allow: "GET", routes: || vec![web::get().to(csrf_cookie)] }),
-    ("/sessions/", &Methods { allow: "GET", routes: || vec![web::get().to(sessions)] }),
+    ("/csrf/", &Methods { allow: "GET, HEAD", routes: || vec![get().to(csrf_cookie)] }),
+    ("/sessions/", &Methods { allow: "GET, HEAD", routes: || vec![get().to(sessions)] }),
     ("/sessions/{id}/", &Methods { allow: "DELETE", routes: || vec![web::delete().to(end)] }),
 ];
 
@@ -54,7 +54,7 @@ async fn login(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpRespo
     if let Some(old) = cookie(request.headers(), SESSION_COOKIE)
         && let Ok(old) = authority.authenticate_cookie(old).await
     {
-        authority.revoke(Revoke::Session(old.session()), RevocationReason::Logout).await?;
+        authority.logout(&old).await?;
     }
 
     let seconds = (login.session.expires_at - login.session.created_at).num_seconds();
@@ -66,15 +66,13 @@ async fn login(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpRespo
 }
 
 async fn logout(auth: Auth, user: AuthUser) -> Result<HttpResponse, Problem> {
-    auth.authority().revoke(Revoke::Session(user.session()), RevocationReason::Logout).await?;
+    auth.authority().logout(&user).await?;
     Ok(without_cookies(&auth, HttpResponse::Ok()).json(SUCCESS))
 }
 
 async fn logout_all(auth: Auth, user: AuthUser) -> Result<HttpResponse, Problem> {
     let everything = Revoke::Principal(user.principal().clone());
     auth.authority().revoke(everything, RevocationReason::Logout).await?;
-    // A token of another issuer is not among the sessions.
-    auth.authority().revoke(Revoke::Session(user.session()), RevocationReason::Logout).await?;
     Ok(without_cookies(&auth, HttpResponse::NoContent()).finish())
 }
 
@@ -154,8 +152,8 @@ async fn sessions(auth: Auth, user: AuthUser) -> Result<HttpResponse, Problem> {
 /// Somebody else's session is not found: whether it exists is not told (ASVS 8.2.2).
 async fn end(auth: Auth, user: AuthUser, id: web::Path<String>) -> Result<HttpResponse, Problem> {
     let id: SessionId = id.parse().map_err(|_| Problem::not_found())?;
-    let sessions = auth.authority().sessions(user.principal()).await?;
-    if !sessions.iter().any(|session| session.id == id) {
+    let session = auth.authority().session(id).await?;
+    if session.is_none_or(|s| s.principal != *user.principal() || s.revoked.is_some()) {
         return Err(Problem::not_found());
     }
     auth.authority().revoke(Revoke::Session(id), RevocationReason::Logout).await?;

@@ -7,14 +7,14 @@ use serde_json::Value;
 
 use super::body::Json;
 use super::token::tokens;
-use super::{Methods, Routes};
+use super::{Methods, Routes, get};
 use crate::auth::Auth;
 use crate::extract::AuthUser;
 use crate::problem::Problem;
 
 pub(super) const ROUTES: Routes = &[
     ("/", &Methods { allow: "POST", routes: || vec![web::post().to(login)] }),
-    ("/info/", &Methods { allow: "GET", routes: || vec![web::get().to(info)] }),
+    ("/info/", &Methods { allow: "GET, HEAD", routes: || vec![get().to(info)] }),
 ];
 
 async fn login(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpResponse, Problem> {

@@ -57,7 +57,7 @@ fn unknown_paths_and_methods_are_answered_in_json() {
     }
     let refused = server.post("/api/v1/users/me", &json!({}));
     assert_eq!(refused.status, 405);
-    assert_eq!(refused.header("allow"), Some("get"));
+    assert_eq!(refused.header("allow"), Some("get, head"));
     assert_eq!(refused.body, json!({ "detail": "Method \"POST\" not allowed." }));
 }
 
