@@ -16,6 +16,7 @@ use crate::error::Fault;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
+const MAX_FOREIGN_LIFETIME: Duration = Duration::from_secs(300 * 366 * 86_400);
 
 /// A secret from the configuration. `Debug` tells nothing.
 #[derive(Clone, PartialEq, Eq)]
@@ -115,6 +116,10 @@ settings! {
     /// that NIST SP 800-63B-4 §2.1.3 recommends, or the longest lifetime of a token where that
     /// is longer.
     session_lifetime: Option<Duration> = None;
+    /// How long a token of another issuer with our key (it names no session of ours) may live.
+    /// That is also how long it is remembered, in each process, that such tokens of a user were
+    /// revoked; 0 refuses them all. Default 300 years: in effect any.
+    foreign_token_lifetime: Duration = MAX_FOREIGN_LIFETIME;
     /// How long a cookie session lasts without a request. Default 1 day.
     session_idle_timeout: Duration = DAY;
     /// Whether a refresh answers a new refresh token and spends the old one. Default true
@@ -241,6 +246,9 @@ impl Settings {
             } else if lifetime.subsec_nanos() != 0 {
                 fault(name, "must be whole seconds: the times in a token are".into());
             }
+        }
+        if self.foreign_token_lifetime > MAX_FOREIGN_LIFETIME {
+            fault("foreign_token_lifetime", "must be at most 300 years".into());
         }
         if self.access_token_lifetime > self.absolute_lifetime() {
             let problem = "is longer than session_lifetime, which ends every login";

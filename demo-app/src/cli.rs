@@ -14,7 +14,7 @@ use auth_core::store::Revoke;
 use auth_core::{Authority, Clock, Outage, Session, SessionId, Settings, SettingsError, random};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use demo_app::config::{LONGEST_BEARER_LIFETIME, LONGEST_SESSION_LIFETIME, LogFormat};
+use demo_app::config::{LONGEST_BEARER_LIFETIME, LogFormat};
 use demo_app::users::{NewUser, User, UserError, Users};
 use demo_app::{Config, StartError, telemetry};
 use tracing::level_filters::LevelFilter;
@@ -344,7 +344,7 @@ impl Upkeep {
             verifying_key: None,
             password_lanes: 1,
             single_token_lifetime: LONGEST_BEARER_LIFETIME,
-            session_lifetime: Some(LONGEST_SESSION_LIFETIME),
+            session_lifetime: None,
             ..config.settings
         };
         let authority = demo_app::authority(settings, &db, Clock::system())?;

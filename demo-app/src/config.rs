@@ -23,9 +23,6 @@ use crate::key_file;
 /// must be remembered.
 pub const LONGEST_BEARER_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 
-/// The longest life of a login; of tokens of other issuers, for which the triggers do likewise.
-pub const LONGEST_SESSION_LIFETIME: Duration = Duration::from_secs(365 * 86_400);
-
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -136,10 +133,6 @@ impl Config {
                                that a user was deleted";
                 faults.push(Fault::new(name, problem));
             }
-        }
-        if settings.absolute_lifetime() > LONGEST_SESSION_LIFETIME {
-            let problem = "must be at most 365 days, and so must every lifetime of a token";
-            faults.push(Fault::new("session_lifetime", problem));
         }
         if let DatabaseUrl::Postgres(url) = &self.database
             && let Err(error) = PgDb::check_url(url.expose())

@@ -210,17 +210,17 @@ impl Authority {
         reason: RevocationReason,
     ) -> Result<Vec<SessionId>, Outage> {
         let until = |lifetime| later(self.0.clock.now(), lifetime);
-        let long = until(self.0.settings.absolute_lifetime() + self.slack());
+        let long = until(self.0.settings.foreign_token_lifetime + self.slack());
         let short = until(self.revocation_lifetime());
         match &revoke {
             Revoke::Foreign(_) => return self.revoke_until(revoke, reason, long).await,
             // First, and visible before the sessions are listed: somebody who makes a session of
             // a foreign token, and then sees no revocation, knows that it will be listed.
-            Revoke::Principal(principal) => {
+            Revoke::Principal(principal) if self.accepts_foreign() => {
                 let foreign = Revoke::Foreign(principal.clone());
                 self.revoke_until(foreign, reason, long).await?;
             }
-            Revoke::Session(_) | Revoke::OtherSessions { .. } => {}
+            Revoke::Principal(_) | Revoke::Session(_) | Revoke::OtherSessions { .. } => {}
         }
         self.revoke_until(revoke, reason, short).await
     }
@@ -345,16 +345,23 @@ impl Authority {
     /// A token of another issuer lives within our limits, or it could outlive the memory of its
     /// revocation, and was not issued in the future, or it would escape one.
     fn check_foreign(&self, facts: &Facts) -> Result<(), VerifyError> {
+        if !self.accepts_foreign() {
+            return Err(VerifyError::Invalid("a token of another issuer"));
+        }
         let now = self.0.clock.now();
         let begins = facts.issued_at.unwrap_or_else(|| now.timestamp());
         if begins > later(now, self.slack()).timestamp() {
             return Err(VerifyError::Invalid("issued in the future"));
         }
-        let longest = seconds(self.0.settings.absolute_lifetime());
+        let longest = seconds(self.0.settings.foreign_token_lifetime);
         if facts.expires_at.saturating_sub(begins) > longest {
-            return Err(VerifyError::Invalid("lives longer than session_lifetime"));
+            return Err(VerifyError::Invalid("lives longer than foreign_token_lifetime"));
         }
         Ok(())
+    }
+
+    fn accepts_foreign(&self) -> bool {
+        !self.0.settings.foreign_token_lifetime.is_zero()
     }
 
     fn check_revocation(&self, facts: &Facts) -> Result<(), VerifyError> {

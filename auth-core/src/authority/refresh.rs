@@ -158,7 +158,7 @@ impl Authority {
         self.check_revocation(facts)?;
         // The row is what remembers that the token was spent. It is kept for the lifetime of a
         // refresh token, so one that outlives it could come back.
-        let lifetime = self.0.settings.refresh_token_lifetime;
+        let lifetime = self.0.settings.refresh_token_lifetime + self.slack();
         if facts.expires_at > later(self.0.clock.now(), lifetime).timestamp() {
             return Err(VerifyError::Invalid("lives longer than refresh_token_lifetime"));
         }

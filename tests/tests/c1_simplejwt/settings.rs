@@ -144,7 +144,7 @@ async fn expired_sessions_are_removed_by_the_server_itself(database: Database) {
     app.log_in(&anna).await;
     app.advance(Duration::from_secs(23 * 3600)).await;
     let mut young = app.log_in(&anna).await;
-    app.advance(Duration::from_secs(3600)).await;
+    app.advance(Duration::from_secs(2 * 3600)).await;
     tests::eventually("an expired session is removed", async || {
         app.db().count("auth_sessions") == 1
     })

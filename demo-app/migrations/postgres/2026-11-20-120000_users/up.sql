@@ -16,14 +16,14 @@ CREATE TABLE users (
 -- application refuses their tokens within its poll interval.
 --
 -- A revocation must outlive every token that it concerns. SQL does not know the lifetimes of
--- tokens; the application accepts at most 30 days for what is checked without a query, and a year
--- for tokens of other issuers, and this remembers for a day longer.
+-- tokens. The application accepts at most 30 days for its own, and this remembers for 31; tokens of
+-- other issuers may live for any time.
 CREATE FUNCTION end_sessions_of_user(ended_user bigint, why text) RETURNS void
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     now_ms bigint := floor(extract(epoch FROM clock_timestamp()) * 1000);
     session_until_ms bigint := now_ms + 31::bigint * 86400000;
-    foreign_until_ms bigint := now_ms + 366::bigint * 86400000;
+    foreign_until_ms bigint := now_ms + 300 * 366::bigint * 86400000;
 BEGIN
     WITH live AS (
         -- Locked in the order in which the application locks them.

@@ -20,15 +20,15 @@ CREATE TABLE users (
 CREATE VIEW end_sessions_of_user (user_id, reason, now) AS SELECT NULL, NULL, NULL;
 
 -- A revocation must outlive every token that it concerns. SQL does not know the lifetimes of
--- tokens; the application accepts at most 30 days for what is checked without a query, and a year
--- for tokens of other issuers, and this remembers for a day longer.
+-- tokens. The application accepts at most 30 days for its own, and this remembers for 31; tokens of
+-- other issuers may live for any time.
 CREATE TRIGGER end_sessions_of_user INSTEAD OF INSERT ON end_sessions_of_user
 BEGIN
     INSERT INTO auth_revocations (kind, session_id, revoked_at, reason, expires_at)
         SELECT 'session', id, NEW.now, NEW.reason, NEW.now + 31 * 86400000 FROM auth_sessions
         WHERE user_type = 'user' AND user_id = NEW.user_id AND revoked_at IS NULL;
     INSERT INTO auth_revocations (kind, user_type, user_id, revoked_at, reason, expires_at)
-        VALUES ('foreign', 'user', NEW.user_id, NEW.now, NEW.reason, NEW.now + 366 * 86400000);
+        VALUES ('foreign', 'user', NEW.user_id, NEW.now, NEW.reason, NEW.now + 300 * 366 * 86400000);
     UPDATE auth_sessions SET revoked_at = NEW.now, revoked_reason = NEW.reason
         WHERE user_type = 'user' AND user_id = NEW.user_id AND revoked_at IS NULL;
 END;
