@@ -92,10 +92,13 @@ struct Profile {
     email: String,
 }
 
-/// Who am I? Without a query, unless the token is another issuer's and does not tell.
+/// Who am I? Without a query, unless the token is another issuer's, who does not know whether the
+/// user still exists.
 async fn me(user: AuthUser, auth: Auth) -> Result<web::Json<Me>, Problem> {
     Ok(web::Json(match (parse_id(user.user_id()), user.claims()) {
-        (Some(id), Ok(Profile { username, email })) => Me { id, username, email },
+        (Some(id), Ok(Profile { username, email })) if !user.is_foreign() => {
+            Me { id, username, email }
+        }
         (id, _) => {
             // 401 for an id that cannot be one.
             let account = auth.load_account(&user).await?;

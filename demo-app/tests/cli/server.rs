@@ -30,10 +30,12 @@ fn me_asks_the_database_only_where_the_token_does_not_tell() {
     assert_eq!(from_database.body["email"], "alice@example.org");
     let odd = me(&foreign_token("1", json!({ "username": 5, "email": null })));
     assert_eq!(odd.body["username"], "alice");
-    for nobody in ["2", "x", "01", "9223372036854775808", "1\0"] {
-        let refused = me(&foreign_token(nobody, json!({})));
+    let told = json!({ "username": "ghost", "email": "" });
+    for nobody in ["2", "x", "01", "9223372036854775808"] {
+        let refused = me(&foreign_token(nobody, told.clone()));
         assert_eq!((refused.status, &refused.body["code"]), (401, &"user_not_found".into()));
     }
+    assert_eq!(me(&foreign_token("1\0", told)).status, 401);
 
     let own = server.token("alice");
     sandbox.sql("ALTER TABLE users RENAME TO away");
