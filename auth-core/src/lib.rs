@@ -9,11 +9,11 @@
 //! | to log in, check a token, refresh, end a session | [`Authority`] |
 //! | to configure it | [`Settings`], [`KeyRing`] |
 //! | to give it your users | [`UserDirectory`], [`Account`] |
-//! | to keep sessions | [`MemoryStore`], [`store::diesel`], or your own [`SessionStore`] |
+//! | to keep sessions | [`MemoryStore`], `store::diesel` (a feature), or your own [`SessionStore`] |
 //! | to know who asks | [`Verified`]: only a check makes one |
 //! | to decide what they may do | [`Permission`], with `&`, `\|` and `!` |
 //! | to hear what happened | [`AuthEvent`] |
-//! | to test it | [`ManualClock`], [`conformance`] |
+//! | to test it | [`ManualClock`], `conformance` (a feature) |
 //!
 //! For actix-web there is `actix-jwt` on top of this crate.
 //!

@@ -1,0 +1,144 @@
+//! Ending sessions, hearing of what others ended, and clearing away.
+
+use chrono::{DateTime, Utc};
+
+use super::Authority;
+use crate::claims::Verified;
+use crate::error::Outage;
+use crate::event::AuthEvent;
+use crate::rotation::{earlier, later};
+use crate::session::{Principal, RevocationReason, Session, SessionId};
+use crate::store::{Revoke, Stamp, Target};
+
+impl Authority {
+    /// Ends the session of a verified credential: a logout.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn logout(&self, verified: &Verified) -> Result<(), Outage> {
+        let until = match verified.is_foreign() {
+            // It has no row that would remember.
+            true => self.0.clock.now().max(later(verified.expires_at(), self.slack())),
+            false => later(self.0.clock.now(), self.revocation_lifetime()),
+        };
+        let session = Revoke::Session(verified.session());
+        self.revoke_until(session, RevocationReason::Logout, until).await.map(|_| ())
+    }
+
+    /// Ends sessions. When this returns, this process accepts none of their credentials any
+    /// more; the others follow within their poll interval. Answers the sessions that were ended.
+    ///
+    /// [`Revoke::Principal`] also revokes the principal's tokens of other issuers.
+    ///
+    /// # Errors
+    /// The store is away; then no session was ended.
+    pub async fn revoke(
+        &self,
+        revoke: Revoke,
+        reason: RevocationReason,
+    ) -> Result<Vec<SessionId>, Outage> {
+        let until = |lifetime| later(self.0.clock.now(), lifetime);
+        let long = until(self.0.settings.foreign_token_lifetime + self.slack());
+        let short = until(self.revocation_lifetime());
+        match &revoke {
+            Revoke::Foreign(_) => return self.revoke_until(revoke, reason, long).await,
+            // First, and visible before the sessions are listed: somebody who makes a session of
+            // a foreign token, and then sees no revocation, knows that it will be listed.
+            Revoke::Principal(principal) if self.accepts_foreign() => {
+                let foreign = Revoke::Foreign(principal.clone());
+                self.revoke_until(foreign, reason, long).await?;
+            }
+            Revoke::Principal(_) | Revoke::Session(_) | Revoke::OtherSessions { .. } => {}
+        }
+        self.revoke_until(revoke, reason, short).await
+    }
+
+    async fn revoke_until(
+        &self,
+        revoke: Revoke,
+        reason: RevocationReason,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<SessionId>, Outage> {
+        let stamp = Stamp { at: self.0.clock.now(), reason, until };
+        let ended = self.0.store.revoke(&revoke, stamp).await?;
+        match revoke {
+            Revoke::Session(id) => self.0.revocations.enter(Target::Session(id), &stamp),
+            Revoke::Foreign(principal) => {
+                self.0.revocations.enter(Target::Foreign(principal), &stamp);
+            }
+            Revoke::Principal(_) | Revoke::OtherSessions { .. } => {}
+        }
+        for id in &ended {
+            self.0.revocations.enter(Target::Session(*id), &stamp);
+        }
+        if !ended.is_empty() {
+            self.emit(&AuthEvent::Revoked { sessions: ended.clone(), reason });
+        }
+        Ok(ended)
+    }
+
+    /// To be called when a user's password has changed: ends their sessions, unless
+    /// [`check_revoke_token`](crate::Settings::check_revoke_token) is off.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn password_changed(&self, principal: Principal) -> Result<(), Outage> {
+        if self.0.settings.check_revoke_token {
+            let revoke = Revoke::Principal(principal);
+            self.revoke(revoke, RevocationReason::PasswordChanged).await?;
+        }
+        Ok(())
+    }
+
+    /// The live sessions of a principal, the last seen first.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn sessions(&self, principal: &Principal) -> Result<Vec<Session>, Outage> {
+        self.0.store.sessions_of(principal, self.0.clock.now()).await
+    }
+
+    /// A session, dead or alive; `None` when there is none (any more).
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn session(&self, id: SessionId) -> Result<Option<Session>, Outage> {
+        self.0.store.find(id).await
+    }
+
+    /// Asks the store for the revocations of other processes.
+    ///
+    /// # Errors
+    /// The store is away. What is known stays; past
+    /// [`revocation_max_staleness`](crate::Settings::revocation_max_staleness) it is not enough.
+    pub async fn sync(&self) -> Result<(), Outage> {
+        let view = &self.0.revocations;
+        let asked_at = self.0.clock.now();
+        let news = self.0.store.revocations(view.ask_after(), asked_at).await?;
+        view.apply(news, asked_at.timestamp_millis());
+        Ok(())
+    }
+
+    /// Removes expired sessions and revocations in small batches. Answers how many rows went.
+    ///
+    /// # Errors
+    /// The store is away; what was removed before stays removed.
+    pub async fn prune(&self) -> Result<u64, Outage> {
+        const BATCH: u32 = 200;
+        let before = earlier(self.0.clock.now(), self.slack());
+        let mut total = 0;
+        loop {
+            let removed = self.0.store.prune(before, BATCH).await?;
+            total += removed;
+            if removed < u64::from(BATCH) {
+                return Ok(total);
+            }
+        }
+    }
+
+    /// Whether this process knows the revocations of the others well enough to accept tokens.
+    pub fn is_current(&self) -> bool {
+        let age = self.0.revocations.age_millis(self.0.clock.now_millis());
+        u128::from(age) <= self.0.settings.revocation_max_staleness.as_millis()
+    }
+}
