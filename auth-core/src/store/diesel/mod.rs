@@ -1,7 +1,7 @@
 //! Sessions in SQLite and PostgreSQL, over Diesel.
 //!
-//! A handle ([`SqliteDb`], [`PgDb`]) runs Diesel closures away from the async workers, bounded
-//! in number and in time. A store ([`SqliteStore`], [`PgStore`]) keeps sessions over a handle;
+//! A handle (`SqliteDb`, `PgDb`) runs Diesel closures away from the async workers, bounded
+//! in number and in time. A store (`SqliteStore`, `PgStore`) keeps sessions over a handle;
 //! the application can keep its own tables over the same one.
 //!
 //! ```no_run
@@ -72,7 +72,7 @@ const LOOK_ROWS: i64 = 10_000;
 /// Rows per `DELETE`: what else is written has to wait for it.
 const DELETE_ROWS: usize = 100;
 
-/// Sessions over a database handle; see [`SqliteStore`] and [`PgStore`]. Clones share it.
+/// Sessions over a database handle; see `SqliteStore` and `PgStore`. Clones share it.
 #[derive(Clone, Debug)]
 pub struct DieselStore<D> {
     db: D,
