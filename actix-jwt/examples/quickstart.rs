@@ -8,7 +8,8 @@
 
 use actix_jwt::auth_core::password::PasswordHash;
 use actix_jwt::auth_core::{
-    Account, Authority, MemoryStore, Outage, Principal, Settings, UserDirectory, random,
+    Account, Authority, MemoryStore, Outage, Principal, Settings, UserDirectory, async_trait,
+    random,
 };
 use actix_jwt::{Auth, AuthUser, JwtAuth};
 use actix_web::{App, HttpServer, get, web};
@@ -48,7 +49,7 @@ impl Alice {
     }
 }
 
-#[async_trait::async_trait]
+#[async_trait]
 impl UserDirectory for Alice {
     async fn find_by_login(&self, login: &str) -> Result<Option<Account>, Outage> {
         Ok((login == self.0.username).then(|| self.0.clone()))
@@ -56,14 +57,5 @@ impl UserDirectory for Alice {
 
     async fn load(&self, user_id: &str) -> Result<Option<Account>, Outage> {
         Ok((user_id == self.0.principal.user_id()).then(|| self.0.clone()))
-    }
-
-    async fn upgrade_password_hash(
-        &self,
-        _user_id: &str,
-        _old: &PasswordHash,
-        _new: &PasswordHash,
-    ) -> Result<(), Outage> {
-        Ok(())
     }
 }

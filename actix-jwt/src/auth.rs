@@ -66,7 +66,14 @@ impl fmt::Display for StartError {
     }
 }
 
-impl std::error::Error for StartError {}
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Outage(outage) => Some(outage),
+            _ => None,
+        }
+    }
+}
 
 /// Sets up an [`Auth`].
 #[must_use]

@@ -1,19 +1,24 @@
 //! Authentication for actix-web: JWT and session login, guards, ready-made routes.
 //!
 //! ```
-//! use actix_jwt::auth_core::{Authority, MemoryStore, Settings};
+//! use actix_jwt::auth_core::{
+//!     Account, Authority, MemoryStore, Outage, Settings, UserDirectory, async_trait,
+//! };
 //! use actix_jwt::permission::{HasScope, IsStaff};
 //! use actix_jwt::{Auth, AuthUser, JwtAuth};
 //! use actix_web::{App, HttpServer, get, web};
-//! # use actix_jwt::auth_core::{Account, Outage, UserDirectory, password::PasswordHash};
-//! # #[derive(Clone)] struct MyUsers;
-//! # #[async_trait::async_trait]
-//! # impl UserDirectory for MyUsers {
-//! #     async fn find_by_login(&self, _: &str) -> Result<Option<Account>, Outage> { Ok(None) }
-//! #     async fn load(&self, _: &str) -> Result<Option<Account>, Outage> { Ok(None) }
-//! #     async fn upgrade_password_hash(&self, _: &str, _: &PasswordHash, _: &PasswordHash)
-//! #         -> Result<(), Outage> { Ok(()) }
-//! # }
+//!
+//! struct MyUsers; // over your own table
+//!
+//! #[async_trait]
+//! impl UserDirectory for MyUsers {
+//!     async fn find_by_login(&self, login: &str) -> Result<Option<Account>, Outage> {
+//!         Ok(None) // SELECT … WHERE username = login
+//!     }
+//!     async fn load(&self, user_id: &str) -> Result<Option<Account>, Outage> {
+//!         Ok(None) // SELECT … WHERE id = user_id
+//!     }
+//! }
 //!
 //! #[get("/")]
 //! async fn list(user: AuthUser) -> String {
@@ -50,6 +55,9 @@
 //! An extractor authenticates by itself, so a forgotten middleware never means an open route; a
 //! request is verified once, however many ask. Every error is a [`Problem`]: 401 without or with a bad
 //! credential, 403 without the permission, 503 in an outage.
+//!
+//! Sessions are kept in memory, or with the features `sqlite` and `postgres` in a database:
+//! `auth_core::store::diesel` shows how to open it and to make its tables.
 //!
 //! [`Auth::mount`] adds the routes: obtaining, refreshing, verifying and blacklisting tokens with
 //! the paths and bodies of djangorestframework-simplejwt, and session login with cookies.

@@ -106,11 +106,11 @@ impl ForeignHeader {
     }
 
     /// Whether `key` may verify the token: the algorithm is the key's own, and a `kid`, where
-    /// there is one, is the key's name.
+    /// token and key have one, is the key's name. (It is a hint; the signature decides.)
     fn fits(&self, key: &Key) -> bool {
         let alg = format!("{:?}", key.algorithm());
         self.alg.as_deref() == Some(&alg)
-            && (self.kid.is_none() || self.kid.as_deref() == key.kid())
+            && (self.kid.is_none() || key.kid().is_none() || self.kid.as_deref() == key.kid())
     }
 }
 

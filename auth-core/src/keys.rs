@@ -30,6 +30,9 @@ pub enum KeyError {
     /// One character again and again is no secret.
     #[error("the secret has too few different bytes to be a secret")]
     TooSimple,
+    /// The text of a key pair as a shared secret: who knows the public half could sign.
+    #[error("a PEM is not a secret: set `algorithm` to that of the key")]
+    PemAsSecret,
     /// Another algorithm, another shape.
     #[error("not a key for {0:?}: {1}")]
     Unfit(Algorithm, &'static str),
@@ -76,6 +79,13 @@ impl Key {
             Algorithm::HS512 => hmac::HMAC_SHA512,
             other => return Err(KeyError::Unfit(other, "a secret is for HS256, HS384, HS512")),
         };
+        // Key confusion by configuration: CVE-2017-11424 and CVE-2022-29217 of PyJWT.
+        let is_key_text = |mark: &[u8]| secret.windows(mark.len()).any(|window| window == mark);
+        if is_key_text(b"-----BEGIN ")
+            || [&b"ssh-"[..], b"ecdsa-"].iter().any(|m| secret.starts_with(m))
+        {
+            return Err(KeyError::PemAsSecret);
+        }
         let needed = hash.digest_algorithm().output_len();
         if secret.len() < needed {
             return Err(KeyError::TooShort { algorithm, needed, given: secret.len() });

@@ -57,6 +57,8 @@ pub mod settings;
 pub mod store;
 pub mod token;
 
+/// For implementing [`UserDirectory`] and [`SessionStore`].
+pub use async_trait::async_trait;
 pub use authority::{Authority, AuthorityBuilder, Proof};
 pub use claims::{TokenKind, Verified};
 pub use clock::{Clock, ManualClock};

@@ -22,9 +22,6 @@ pub struct RotationPolicy {
     pub grace: Duration,
     /// How long a refresh token lives when it is not used.
     pub idle: Duration,
-    /// How long the row of a session is needed after a rotation: until the last access token
-    /// got with its refresh token has expired.
-    pub keep: Duration,
     /// How long a revocation concerns tokens that were issued before it: the longest life of
     /// a token that is accepted without asking the store, and the leeway.
     pub revocation_lifetime: Duration,
@@ -146,7 +143,6 @@ mod tests {
             revoke_on_reuse: true,
             grace: Duration::from_secs(10),
             idle: 24 * HOUR,
-            keep: 25 * HOUR,
             revocation_lifetime: HOUR,
         }
     }

@@ -304,8 +304,8 @@ pub struct Session {
     pub authenticated_at: Option<DateTime<Utc>>,
     /// The last sign of life, to the minute.
     pub last_seen_at: DateTime<Utc>,
-    /// The end unless it is used again: of the last token that it can have given out, or of a
-    /// cookie's idle time. Moved on by every rotation and every sign of life.
+    /// The end unless it is used again: of its refresh token, or of a cookie's idle time. Moved on
+    /// by every rotation and every sign of life. No token outlives it.
     pub idle_expires_at: DateTime<Utc>,
     /// The absolute end, never extended.
     pub expires_at: DateTime<Utc>,

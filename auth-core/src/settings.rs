@@ -105,7 +105,8 @@ macro_rules! settings {
 }
 
 settings! {
-    /// How long an access token lives. Default 5 minutes.
+    /// How long an access token lives, but never longer than the refresh token that it came with.
+    /// Default 5 minutes.
     access_token_lifetime: Duration = 5 * MINUTE;
     /// How long a refresh token lives when it is not used; with rotation each use starts
     /// anew. Default 1 day.
@@ -242,7 +243,7 @@ impl Settings {
             ("sliding_token_lifetime", self.sliding_token_lifetime),
             ("sliding_token_refresh_lifetime", self.sliding_token_refresh_lifetime),
             ("single_token_lifetime", self.single_token_lifetime),
-            ("session_lifetime", self.absolute_lifetime()),
+            ("session_lifetime", self.session_lifetime.unwrap_or(DAY)),
             ("session_idle_timeout", self.session_idle_timeout),
         ] {
             if lifetime < Duration::from_secs(1) || lifetime > 3650 * DAY {
@@ -323,8 +324,9 @@ impl Settings {
         {
             fault("auth_header_types", "must be one or more words such as Bearer".into());
         }
-        if !is_token(&self.auth_header_name) {
-            fault("auth_header_name", "must be the name of a header".into());
+        if !is_token(&self.auth_header_name) || self.auth_header_name.starts_with("HTTP_") {
+            // Django writes HTTP_X_TOKEN for the header X-Token.
+            fault("auth_header_name", "must be the name of a header, such as X-Token".into());
         }
         let plain = |b: u8| (b' '..=b'~').contains(&b) && b != b'"' && b != b'\\';
         if !self.www_authenticate_realm.bytes().all(plain) {

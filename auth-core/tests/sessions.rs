@@ -185,17 +185,20 @@ async fn no_kind_of_login_outlives_the_lifetime_of_a_session() {
 }
 
 #[tokio::test]
-async fn an_access_token_that_outlives_its_refresh_token_can_still_be_revoked() {
+async fn no_access_token_outlives_its_session_and_nothing_is_left_of_it_afterwards() {
     let settings = Settings {
         access_token_lifetime: seconds(7 * 86_400),
         ..Settings::with_signing_key(SECRET)
     };
     let world = World::with(settings).await;
-    let (access, _) = world.pair().await;
-    world.wait(seconds(3 * 86_400)).await;
-    world.authority.prune().await.unwrap();
-    world.authority.password_changed(Principal::new("user", "1")).await.unwrap();
-    assert_revoked(world.authenticate(&access), RevocationReason::PasswordChanged);
+    let (access, refresh) = world.pair().await;
+    world.wait(seconds(86_399)).await;
+    assert!(world.authenticate(&access).is_ok());
+    assert_eq!(world.authority.prune().await.unwrap(), 0);
+    world.wait(seconds(1)).await;
+    assert!(matches!(world.authenticate(&access), Err(VerifyError::Expired)));
+    assert!(world.refresh(&refresh).await.is_err());
+    assert_eq!(world.authority.prune().await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -363,7 +366,7 @@ async fn pruning_removes_what_is_over_and_nothing_else() {
     let (_, idle) = world.pair().await;
     world.wait(seconds(86_000)).await;
     let (access, live) = world.pair().await;
-    world.wait(seconds(800)).await;
+    world.wait(seconds(400)).await;
     assert_eq!(world.authority.prune().await.unwrap(), 1);
     assert!(world.refresh(&idle).await.is_err());
     assert!(world.refresh(&live).await.is_ok());

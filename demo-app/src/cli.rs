@@ -30,7 +30,8 @@ const MINUTE: &str = "%Y-%m-%d %H:%M";
 ///
 ///   LISTEN                 the address to serve on (127.0.0.1:8000)
 ///   DATABASE_URL           sqlite://PATH or postgres://… (sqlite://demo.db)
-///   SIGNING_KEY            a secret of 32 bytes or more, or a private key in PEM
+///   SIGNING_KEY            a secret of 32 bytes or more; with ALGORITHM=EdDSA a private
+///                          key in PEM
 ///   SIGNING_KEY_FILE       a file with it (demo.key, made at the first start)
 ///   PUBLIC_URL             where browsers find the site, behind a proxy
 ///   INSECURE_COOKIES       true: send cookies over plain HTTP, for development
@@ -45,7 +46,7 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     /// A TOML file with settings.
-    #[arg(long, global = true, env = "CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "DEMO_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
     serve: ServeArgs,

@@ -23,6 +23,9 @@ use crate::key_file;
 /// must be remembered.
 pub const LONGEST_BEARER_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 
+/// What [`authority`](crate::authority) adds to tokens.
+const OWN_CLAIMS: [&str; 2] = ["username", "email"];
+
 /// Everything that can be configured.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -132,6 +135,17 @@ impl Config {
                 let problem = "must be at most 30 days: the database remembers for a day longer \
                                that a user was deleted";
                 faults.push(Fault::new(name, problem));
+            }
+        }
+        for (name, claim) in [
+            ("user_id_claim", &settings.user_id_claim),
+            ("user_type_claim", &settings.user_type_claim),
+            ("token_type_claim", &settings.token_type_claim),
+            ("jti_claim", &settings.jti_claim),
+            ("sliding_token_refresh_exp_claim", &settings.sliding_token_refresh_exp_claim),
+        ] {
+            if OWN_CLAIMS.contains(&claim.as_str()) {
+                faults.push(Fault::new(name, format!("`{claim}` is a claim of the application")));
             }
         }
         if let DatabaseUrl::Postgres(url) = &self.database

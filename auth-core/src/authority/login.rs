@@ -257,7 +257,9 @@ impl Authority {
         account: &Account,
     ) -> Result<AccessToken, Outage> {
         let now = self.0.clock.now();
-        let expires_at = later(now, self.0.settings.access_token_lifetime).min(session.expires_at);
+        // No token outlives its session, whose row is what revokes it.
+        let expires_at =
+            later(now, self.0.settings.access_token_lifetime).min(self.refresh_expiry(session));
         let token = self.sign(NewClaims {
             kind: TokenKind::Access,
             token_id: random::bytes(),

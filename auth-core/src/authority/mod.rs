@@ -41,14 +41,11 @@ use cookie::CookieMemory;
 ///
 /// ```
 /// # use auth_core::{Account, Authority, MemoryStore, Outage, Principal, Settings, UserDirectory};
-/// # use auth_core::password::PasswordHash;
 /// # struct Users;
-/// # #[async_trait::async_trait]
+/// # #[auth_core::async_trait]
 /// # impl UserDirectory for Users {
 /// #     async fn find_by_login(&self, _: &str) -> Result<Option<Account>, Outage> { Ok(None) }
 /// #     async fn load(&self, _: &str) -> Result<Option<Account>, Outage> { Ok(None) }
-/// #     async fn upgrade_password_hash(&self, _: &str, _: &PasswordHash, _: &PasswordHash)
-/// #         -> Result<(), Outage> { Ok(()) }
 /// # }
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let settings = Settings::with_signing_key("a secret of at least thirty-two bytes");
@@ -270,7 +267,6 @@ impl Authority {
             revoke_on_reuse: settings.revoke_on_reuse(),
             grace: settings.refresh_grace,
             idle: settings.refresh_token_lifetime,
-            keep: self.idle_keep(Carrier::Token),
             revocation_lifetime: self.revocation_lifetime(),
         }
     }
@@ -291,8 +287,7 @@ impl Authority {
     fn idle_keep(&self, carrier: Carrier) -> Duration {
         let settings = &self.0.settings;
         match carrier {
-            // The refresh token may be used at its last moment.
-            Carrier::Token => settings.refresh_token_lifetime + settings.access_token_lifetime,
+            Carrier::Token => settings.refresh_token_lifetime,
             Carrier::Single => settings.absolute_lifetime(),
             // What happened since `last_seen_at` was last written counts for the user.
             Carrier::Cookie => settings.session_idle_timeout + self.seen_interval(),

@@ -158,7 +158,7 @@ impl Authority {
         self.check_revocation(facts)?;
         // The row is what remembers that the token was spent. It is kept for the lifetime of a
         // refresh token, so one that outlives it could come back.
-        let lifetime = self.0.settings.refresh_token_lifetime + self.slack();
+        let lifetime = self.0.settings.refresh_token_lifetime;
         if facts.expires_at > later(self.0.clock.now(), lifetime).timestamp() {
             return Err(VerifyError::Invalid("lives longer than refresh_token_lifetime"));
         }
@@ -201,7 +201,7 @@ impl Authority {
 
     /// The end of a session's current refresh token.
     pub(super) fn refresh_expiry(&self, session: &Session) -> DateTime<Utc> {
-        later(session.rotated_at, self.0.settings.refresh_token_lifetime).min(session.expires_at)
+        session.idle_expires_at.min(session.expires_at)
     }
 
     pub(super) fn custom_claims(&self, account: &Account) -> Map<String, Value> {

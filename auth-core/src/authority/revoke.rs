@@ -125,7 +125,7 @@ impl Authority {
     /// The store is away; what was removed before stays removed.
     pub async fn prune(&self) -> Result<u64, Outage> {
         const BATCH: u32 = 200;
-        let before = earlier(self.0.clock.now(), self.slack());
+        let before = earlier(self.0.clock.now(), self.0.settings.leeway);
         let mut total = 0;
         loop {
             let removed = self.0.store.prune(before, BATCH).await?;

@@ -220,8 +220,8 @@ impl<'de> Visitor<'de> for ClaimsSeed<'_> {
     }
 }
 
-/// A `NumericDate` in whole seconds. RFC 7519 §2 would allow fractions; SimpleJWT, PyJWT and we
-/// write none, and a text or a negative number is a mistake that is not guessed at.
+/// A `NumericDate` in whole seconds, as every issuer writes it who means to. RFC 7519 §2 would allow
+/// fractions; like a text or a negative number they are taken for the mistake that they mostly are.
 fn time<'de, A: MapAccess<'de>>(map: &mut A) -> Result<u64, A::Error> {
     bounded(map, MAX_TIME)
 }

@@ -38,7 +38,7 @@ pub async fn simultaneous_refreshes_of_one_token_agree(store: &Store) {
             generation: to,
             rotated_at: now,
             last_seen_at: now,
-            idle_expires_at: now + policy().keep,
+            idle_expires_at: now + policy().idle,
             ..session.clone()
         };
         assert!(rotations.iter().all(|rotation| rotation.session == expected));

@@ -33,7 +33,7 @@ pub async fn the_current_token_rotates(store: &Store) {
             generation: to,
             rotated_at: now,
             last_seen_at: now,
-            idle_expires_at: now + policy().keep,
+            idle_expires_at: now + policy().idle,
             ..session.clone()
         };
         assert_eq!(after, expected);

@@ -102,7 +102,7 @@ impl SessionStore for MemoryStore {
                 session.generation = to;
                 session.rotated_at = now;
                 session.last_seen_at = now;
-                session.idle_expires_at = later(now, policy.keep);
+                session.idle_expires_at = later(now, policy.idle);
             }
             Decision::Reused => {
                 let until = later(now, policy.revocation_lifetime);

@@ -41,7 +41,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// `presented`:
     ///
     /// * `Rotate` sets `generation`, `rotated_at`, `last_seen_at` and `idle_expires_at` (`now` and
-    ///   [`RotationPolicy::keep`]);
+    ///   [`RotationPolicy::idle`]);
     /// * `Reused` revokes the session with [`RevocationReason::Reuse`] and appends the
     ///   revocation;
     /// * everything else changes nothing.

@@ -37,7 +37,6 @@ pub(crate) fn policy() -> RotationPolicy {
         revoke_on_reuse: true,
         grace: Duration::from_secs(10),
         idle: Duration::from_secs(3600),
-        keep: Duration::from_secs(3900),
         revocation_lifetime: Duration::from_secs(300),
     }
 }

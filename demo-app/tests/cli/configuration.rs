@@ -72,7 +72,7 @@ fn every_fault_is_told_at_once_and_no_value_is_repeated() {
         .with("INSECURE_COOKIES", "s3cret")
         .with("LOG_FORMAT", "s3cret")
         .with("LOG_LEVEL", "trace")
-        .with("CONFIG", "demo.toml");
+        .with("DEMO_CONFIG", "demo.toml");
     sandbox.write(
         "demo.toml",
         "acess_token_lifetime = '5m'\nsmtp_url = 'smtp://s3cret'\nleeway = 1979-05-27\n",
@@ -110,7 +110,7 @@ fn the_environment_goes_before_the_file_and_the_command_line_before_both() {
         0o644,
     );
     sandbox.run(&["--config", "demo.toml", "migrate"]).failed(2);
-    let serving = sandbox.with("CONFIG", "demo.toml");
+    let serving = sandbox.with("DEMO_CONFIG", "demo.toml");
     drop(serving.serve());
     assert!(serving.path("env.db").exists());
     assert!(!serving.path("file.db").exists());
@@ -118,7 +118,7 @@ fn the_environment_goes_before_the_file_and_the_command_line_before_both() {
 
 #[test]
 fn a_file_that_is_not_toml_is_refused_without_showing_its_line() {
-    let sandbox = Sandbox::new().with("CONFIG", "demo.toml");
+    let sandbox = Sandbox::new().with("DEMO_CONFIG", "demo.toml");
     sandbox.write("demo.toml", "# settings\nsigning_key = s3cret\n", 0o600);
     let err = sandbox.run(&["migrate"]).failed(2);
     assert!(err.contains("demo.toml: line 2 is not TOML"), "{err}");

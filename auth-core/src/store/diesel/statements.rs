@@ -314,7 +314,7 @@ pub(super) fn rotate<C: Statements>(
     now: DateTime<Utc>,
     policy: &RotationPolicy,
 ) -> QueryResult<Option<Rotation>> {
-    let idle_expires_at = later(now, policy.keep);
+    let idle_expires_at = later(now, policy.idle);
     // Nearly every refresh presents the current token: one statement, no transaction.
     if policy.rotate {
         let to = presented.saturating_add(1);
