@@ -102,6 +102,23 @@ fn every_fault_is_told_at_once_and_no_value_is_repeated() {
 }
 
 #[test]
+fn a_claim_of_the_application_cannot_be_taken_for_another() {
+    for claim in ["username", "email"] {
+        let err = Sandbox::new().with("USER_ID_CLAIM", claim).run(&["migrate"]).failed(2);
+        assert!(err.contains("- user_id_claim: "), "{err}");
+    }
+}
+
+#[test]
+fn a_key_pair_in_pem_is_not_a_secret() {
+    let pem = "-----BEGIN PUBLIC KEY-----\n\
+               MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n\
+               -----END PUBLIC KEY-----\n";
+    let err = Sandbox::new().with("SIGNING_KEY", pem).run(&["serve"]).failed(2);
+    assert!(err.contains("- signing_key: a PEM is not a secret"), "{err}");
+}
+
+#[test]
 fn the_environment_goes_before_the_file_and_the_command_line_before_both() {
     let sandbox = Sandbox::new().with("LISTEN", "nonsense").with("DATABASE_URL", "sqlite://env.db");
     sandbox.write(

@@ -112,6 +112,23 @@ fn expired_sessions_are_flushed_and_counted() {
 }
 
 #[test]
+fn a_flush_without_the_servers_settings_spares_what_lives_and_with_them_finds_what_is_over() {
+    let sandbox = Sandbox::new().with("REFRESH_TOKEN_LIFETIME", "30d");
+    let server = sandbox.serve();
+    sandbox.create_user("alice");
+    server.token("alice");
+    // As old as a session that was not refreshed for two days.
+    sandbox.sql(
+        "UPDATE auth_sessions SET rotated_at = rotated_at - 172800000, \
+         last_seen_at = last_seen_at - 172800000, idle_expires_at = idle_expires_at - 172800000",
+    );
+    let elsewhere = sandbox.with("REFRESH_TOKEN_LIFETIME", "1d");
+    assert_eq!(elsewhere.run(&["flush-expired-tokens"]).succeeded(), "rows removed: 0\n");
+    elsewhere.sql("UPDATE auth_sessions SET idle_expires_at = idle_expires_at - 2419200001");
+    assert_eq!(elsewhere.run(&["flush-expired-tokens"]).succeeded(), "rows removed: 1\n");
+}
+
+#[test]
 fn sessions_are_listed_and_ended_one_by_one_or_all() {
     let sandbox = Sandbox::new();
     let server = sandbox.serve();
