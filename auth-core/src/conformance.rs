@@ -133,7 +133,7 @@ fn session(principal: &Principal) -> Session {
         created_at: at(0),
         authenticated_at: Some(at(0)),
         last_seen_at: at(0),
-        idle_expires_at: at(3900),
+        idle_expires_at: at(3600),
         expires_at: at(86_400),
         methods: vec![Method::Password],
         client: ClientInfo::default(),

@@ -72,12 +72,11 @@ pub fn decide(
     if session.carrier != Carrier::Token {
         return Decision::Refused(Refusal::WrongCarrier);
     }
-    let bounds = policy.live_bounds(now);
     let current = session.generation;
     // Of a token ahead of the store the row cannot say when it was last used; the token's own
     // expiry, checked before, does.
-    let idle = presented <= current && session.rotated_at <= bounds.rotated_after;
-    if idle || session.expires_at <= bounds.expires_after {
+    let over = if presented > current { session.expires_at <= now } else { session.is_over(now) };
+    if over {
         return Decision::Refused(Refusal::Expired);
     }
     if presented >= current {
@@ -93,23 +92,6 @@ pub fn decide(
         Decision::Repeat
     } else {
         Decision::Reused
-    }
-}
-
-/// What must hold of a live session's row, as bounds a store can compare columns with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LiveBounds {
-    /// `expires_at` must be later than this.
-    pub expires_after: DateTime<Utc>,
-    /// `rotated_at` must be later than this.
-    pub rotated_after: DateTime<Utc>,
-}
-
-impl RotationPolicy {
-    /// The bounds at `now`. A store that swaps the generation in one conditional statement
-    /// puts them into its condition; what does not match is read and given to [`decide`].
-    pub fn live_bounds(&self, now: DateTime<Utc>) -> LiveBounds {
-        LiveBounds { expires_after: now, rotated_after: earlier(now, self.idle) }
     }
 }
 
@@ -162,7 +144,7 @@ mod tests {
             created_at: at(-100),
             authenticated_at: Some(at(-100)),
             last_seen_at: at(0),
-            idle_expires_at: at(25 * 3600),
+            idle_expires_at: at(86_400),
             expires_at: at(30 * 86_400),
             methods: vec![],
             client: ClientInfo::default(),
@@ -226,17 +208,17 @@ mod tests {
     proptest! {
         /// The stores' conditional statement matches exactly the rows that rotate plainly.
         #[test]
-        fn the_bounds_say_the_same_as_the_decision(
-            generation in 0u64..5, presented in 0u64..5,
-            now in -200_000i64..200_000, expires in -200_000i64..200_000, revoked: bool,
+        fn the_statement_of_the_stores_says_the_same_as_the_decision(
+            generation in 0u64..5, presented in 0u64..5, now in -200_000i64..200_000,
+            expires in -200_000i64..200_000, idle in -200_000i64..200_000, revoked: bool,
         ) {
             let revoked = revoked.then_some((at(0), RevocationReason::Logout));
-            let session = Session { expires_at: at(expires), revoked, ..session(generation) };
-            let bounds = policy().live_bounds(at(now));
+            let (expires_at, idle_expires_at) = (at(expires), at(idle));
+            let session = Session { expires_at, idle_expires_at, revoked, ..session(generation) };
             let matches = session.revoked.is_none()
                 && session.generation == presented
-                && session.expires_at > bounds.expires_after
-                && session.rotated_at > bounds.rotated_after;
+                && session.expires_at > at(now)
+                && session.idle_expires_at > at(now);
             let plain = Decision::Rotate { to: presented + 1, store_was_behind: false };
             prop_assert_eq!(matches, decide(&session, presented, at(now), &policy()) == plain);
         }

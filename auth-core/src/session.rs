@@ -319,6 +319,18 @@ pub struct Session {
     pub revoked: Option<(DateTime<Utc>, RevocationReason)>,
 }
 
+impl Session {
+    /// Whether its time has come: its absolute end, or that of its idle time.
+    pub fn is_over(&self, now: DateTime<Utc>) -> bool {
+        self.ends_at() <= now
+    }
+
+    /// The end unless it is used again: also of its current refresh token.
+    pub fn ends_at(&self) -> DateTime<Utc> {
+        self.idle_expires_at.min(self.expires_at)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

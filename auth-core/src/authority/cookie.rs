@@ -91,7 +91,7 @@ impl Authority {
             return Err(VerifyError::Revoked(reason));
         }
         let now = self.0.clock.now();
-        if session.expires_at <= now || session.idle_expires_at <= now {
+        if session.is_over(now) {
             return Err(VerifyError::Expired);
         }
         let account = self
@@ -101,7 +101,7 @@ impl Authority {
         if !self.admits(&account) {
             return Err(VerifyError::Revoked(RevocationReason::UserInactive));
         }
-        let idle_expires_at = later(now, self.idle_keep(Carrier::Cookie));
+        let idle_expires_at = later(now, self.idle_lifetime(Carrier::Cookie));
         self.0.store.touch(id, now, idle_expires_at).await?;
 
         let until = now.timestamp_millis() + millis(self.0.settings.access_token_lifetime);

@@ -212,7 +212,7 @@ impl Authority {
             created_at: now,
             authenticated_at: Some(now),
             last_seen_at: now,
-            idle_expires_at: later(now, self.idle_keep(carrier)),
+            idle_expires_at: later(now, self.idle_lifetime(carrier)),
             expires_at: later(now, lifetime.min(self.0.settings.absolute_lifetime())),
             methods: proof.methods,
             client: client.clone(),
@@ -258,8 +258,7 @@ impl Authority {
     ) -> Result<AccessToken, Outage> {
         let now = self.0.clock.now();
         // No token outlives its session, whose row is what revokes it.
-        let expires_at =
-            later(now, self.0.settings.access_token_lifetime).min(self.refresh_expiry(session));
+        let expires_at = later(now, self.0.settings.access_token_lifetime).min(session.ends_at());
         let token = self.sign(NewClaims {
             kind: TokenKind::Access,
             token_id: random::bytes(),
@@ -281,7 +280,7 @@ impl Authority {
             kind: TokenKind::Refresh,
             token_id: short_hash(&[b"refresh", session.id.as_bytes(), &generation.to_be_bytes()]),
             issued_at: session.rotated_at.timestamp(),
-            expires_at: self.refresh_expiry(session).timestamp(),
+            expires_at: session.ends_at().timestamp(),
             refresh_expires_at: None,
             generation: Some(generation),
             session,

@@ -283,8 +283,8 @@ impl Authority {
         self.0.settings.leeway + Duration::from_secs(60)
     }
 
-    /// How long the row of a session is needed when nothing more is heard of it.
-    fn idle_keep(&self, carrier: Carrier) -> Duration {
+    /// How long a session lasts when nothing more is heard of it.
+    fn idle_lifetime(&self, carrier: Carrier) -> Duration {
         let settings = &self.0.settings;
         match carrier {
             Carrier::Token => settings.refresh_token_lifetime,

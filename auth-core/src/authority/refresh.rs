@@ -1,6 +1,5 @@
 //! What refresh tokens and sliding tokens are exchanged for, and how they end.
 
-use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::Authority;
@@ -58,7 +57,7 @@ impl Authority {
         Ok(Refreshed {
             access: self.access_token(session, &account)?,
             refresh: rotates.then(|| self.refresh_token(session)).transpose()?,
-            refresh_expires_at: self.refresh_expiry(session),
+            refresh_expires_at: session.ends_at(),
             account,
         })
     }
@@ -83,7 +82,7 @@ impl Authority {
         if let Some((_, reason)) = session.revoked {
             return Err(VerifyError::Revoked(reason).into());
         }
-        if session.expires_at <= now {
+        if session.is_over(now) {
             return Err(VerifyError::Expired.into());
         }
         self.0.store.touch(session.id, now, session.idle_expires_at).await?;
@@ -134,7 +133,7 @@ impl Authority {
             // The token says when it was issued, not when its user logged in.
             authenticated_at: None,
             last_seen_at: now,
-            idle_expires_at: later(now, self.idle_keep(Carrier::Token)),
+            idle_expires_at: later(now, self.idle_lifetime(Carrier::Token)),
             expires_at: later(now, settings.absolute_lifetime()),
             methods: Vec::new(),
             client: ClientInfo::default(),
@@ -197,11 +196,6 @@ impl Authority {
             presented: facts.generation.unwrap_or_default(),
             current: session.generation,
         });
-    }
-
-    /// The end of a session's current refresh token.
-    pub(super) fn refresh_expiry(&self, session: &Session) -> DateTime<Utc> {
-        session.idle_expires_at.min(session.expires_at)
     }
 
     pub(super) fn custom_claims(&self, account: &Account) -> Map<String, Value> {

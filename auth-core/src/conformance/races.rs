@@ -179,7 +179,7 @@ pub async fn simultaneous_creations_make_one_session(store: &Store) {
 /// and gone.
 pub async fn pruning_spares_what_was_refreshed_meanwhile(store: &Store) {
     let me = somebody();
-    let idle = |_| Session { idle_expires_at: at(-100), ..session(&me) };
+    let idle = |_| Session { idle_expires_at: at(100), ..session(&me) };
     let sessions: Vec<_> = (0..40).map(idle).collect();
     for session in &sessions {
         stored(store, session.clone()).await;
@@ -188,7 +188,7 @@ pub async fn pruning_spares_what_was_refreshed_meanwhile(store: &Store) {
         let (store, id) = (Arc::clone(store), session.id);
         async move { (id, rotate(&store, id, 0, at(0), &policy()).await) }
     }));
-    let pruning = async { while store.prune(at(-50), 7).await.expect(AWAY) >= 7 {} };
+    let pruning = async { while store.prune(at(200), 7).await.expect(AWAY) >= 7 {} };
     let (refreshed, ()) = tokio::join!(refreshing, pruning);
     for (id, rotation) in refreshed {
         assert_eq!(find(store, id).await, rotation.map(|rotation| rotation.session));

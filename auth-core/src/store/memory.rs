@@ -144,7 +144,7 @@ impl SessionStore for MemoryStore {
             .sessions
             .values()
             .filter(|s| s.principal == *principal && s.revoked.is_none())
-            .filter(|s| s.expires_at > now && s.idle_expires_at > now)
+            .filter(|s| !s.is_over(now))
             .cloned()
             .collect();
         sessions.sort_by_key(|s| (std::cmp::Reverse(s.last_seen_at), s.id));
@@ -163,7 +163,7 @@ impl SessionStore for MemoryStore {
         let gone: Vec<_> = tables
             .sessions
             .values()
-            .filter(|session| session.expires_at.min(session.idle_expires_at) <= before)
+            .filter(|session| session.is_over(before))
             .map(|session| session.id)
             .take(limit)
             .collect();

@@ -22,7 +22,7 @@ pub(crate) fn session(principal: &Principal) -> Session {
         created_at: now(),
         authenticated_at: Some(now()),
         last_seen_at: now(),
-        idle_expires_at: now() + Duration::from_secs(3900),
+        idle_expires_at: now() + Duration::from_secs(3600),
         expires_at: now() + Duration::from_secs(86_400),
         methods: vec![],
         client: ClientInfo::default(),

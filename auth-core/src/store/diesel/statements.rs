@@ -9,7 +9,7 @@ use diesel::result::Error::QueryBuilderError;
 
 use super::row::{NewRevocation, RevocationRow, SessionRow, generation_to_column, session_id};
 use super::schema::{auth_revocations, auth_sessions};
-use crate::rotation::{Decision, LiveBounds, RotationPolicy, decide, later};
+use crate::rotation::{Decision, RotationPolicy, decide, later};
 use crate::session::{Carrier, Principal, RevocationReason, Session, SessionId};
 use crate::store::{Revocation, Revoke, Rotation, Stamp, Target};
 
@@ -37,14 +37,14 @@ pub trait Statements: Connection {
         idle_expires_at: DateTime<Utc>,
     ) -> QueryResult<()>;
 
-    /// Moves a token session that is not revoked and within `bounds` from generation `from` to
+    /// Moves a token session that is not revoked and not over at `alive_at` from generation `from` to
     /// generation `to` of `step`; `None` when no row is like that.
     fn swap(
         &mut self,
         id: SessionId,
         from: u64,
         step: Step,
-        bounds: LiveBounds,
+        alive_at: DateTime<Utc>,
     ) -> QueryResult<Option<Session>>;
 
     /// Marks a session as revoked. Whether this call did it.
@@ -143,7 +143,7 @@ macro_rules! statements {
                 id: SessionId,
                 from: u64,
                 step: Step,
-                bounds: LiveBounds,
+                alive_at: DateTime<Utc>,
             ) -> QueryResult<Option<Session>> {
                 let now = step.now.timestamp_millis();
                 let session = auth_sessions::table
@@ -151,12 +151,8 @@ macro_rules! statements {
                     .filter(auth_sessions::carrier.eq(Carrier::Token.as_str()))
                     .filter(auth_sessions::revoked_at.is_null())
                     .filter(auth_sessions::generation.eq(generation_to_column(from)))
-                    .filter(
-                        auth_sessions::expires_at.gt(bounds.expires_after.timestamp_millis()),
-                    )
-                    .filter(
-                        auth_sessions::rotated_at.gt(bounds.rotated_after.timestamp_millis()),
-                    );
+                    .filter(auth_sessions::expires_at.gt(alive_at.timestamp_millis()))
+                    .filter(auth_sessions::idle_expires_at.gt(alive_at.timestamp_millis()));
                 diesel::update(session)
                     .set((
                         auth_sessions::generation.eq(generation_to_column(step.to)),
@@ -319,7 +315,7 @@ pub(super) fn rotate<C: Statements>(
     if policy.rotate {
         let to = presented.saturating_add(1);
         let step = Step { to, now, idle_expires_at };
-        if let Some(session) = conn.swap(id, presented, step, policy.live_bounds(now))? {
+        if let Some(session) = conn.swap(id, presented, step, now)? {
             let decision = Decision::Rotate { to, store_was_behind: false };
             return Ok(Some(Rotation { decision, session }));
         }
@@ -331,10 +327,7 @@ pub(super) fn rotate<C: Statements>(
             Decision::Rotate { to, .. } => {
                 // What `decide` has seen can only have changed together with the generation or
                 // by a revocation, and both are in the condition.
-                let decided = LiveBounds {
-                    expires_after: DateTime::<Utc>::MIN_UTC,
-                    rotated_after: DateTime::<Utc>::MIN_UTC,
-                };
+                let decided = DateTime::<Utc>::MIN_UTC;
                 conn.swap(id, session.generation, Step { to, now, idle_expires_at }, decided)?
             }
             Decision::Reused => {
