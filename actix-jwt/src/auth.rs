@@ -3,15 +3,18 @@
 use std::fmt;
 use std::future::{Ready, ready};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::Payload;
+use actix_web::http::header::USER_AGENT;
 use actix_web::{FromRequest, HttpRequest};
 use auth_core::{Account, Authority, ClientInfo, Outage, TokenKind, Verified, VerifyError};
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 
+use crate::client::TrustedProxies;
 use crate::cookie::{Cookies, SESSION_COOKIE};
 use crate::credential::{Credential, Places, header_name};
 use crate::problem::{Cause, Challenges, Problem, Shown};
@@ -31,6 +34,7 @@ pub(crate) struct Inner {
     pub(crate) places: Places,
     pub(crate) cookies: Cookies,
     pub(crate) trusted_origins: Vec<String>,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) challenges: Arc<Challenges>,
     pub(crate) login_response: Option<LoginResponse>,
     tasks: [JoinHandle<()>; 2],
@@ -50,6 +54,8 @@ pub enum StartError {
     Outage(Outage),
     /// [`AuthBuilder::public_url`] is not the URL of a site.
     PublicUrl,
+    /// [`AuthBuilder::trusted_proxies`] has something that is neither an address nor a network.
+    TrustedProxies,
     /// `auth_header_types` and `www_authenticate_realm` do not make a header.
     Challenge,
 }
@@ -59,6 +65,9 @@ impl fmt::Display for StartError {
         match self {
             Self::Outage(outage) => write!(f, "the session store: {outage}"),
             Self::PublicUrl => f.write_str("the public URL must be like https://www.example.com"),
+            Self::TrustedProxies => {
+                f.write_str("trusted proxies must be addresses or networks, such as 10.0.0.0/8")
+            }
             Self::Challenge => f.write_str(
                 "auth_header_types and www_authenticate_realm must be plain text for a header",
             ),
@@ -82,6 +91,7 @@ pub struct AuthBuilder {
     credentials: Vec<Credential>,
     insecure_cookies: bool,
     public_urls: Vec<String>,
+    trusted_proxies: Vec<String>,
     login_response: Option<LoginResponse>,
 }
 
@@ -106,6 +116,18 @@ impl AuthBuilder {
     /// HTTP is not one of `https://www.example.com`.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.public_urls.push(url.into());
+        self
+    }
+
+    /// The addresses or networks of proxies (`10.0.0.0/8`, `::1`) whose `X-Forwarded-For` is
+    /// believed. Without it the address of a client is the one that the connection comes from, which
+    /// behind a proxy is the proxy's: in the list of devices, in events, and for
+    /// [`bind_session`](auth_core::Settings::bind_session).
+    pub fn trusted_proxies<T: Into<String>>(
+        mut self,
+        proxies: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.trusted_proxies.extend(proxies.into_iter().map(Into::into));
         self
     }
 
@@ -139,6 +161,9 @@ impl AuthBuilder {
         let trusted_origins: Option<Vec<_>> = self.public_urls.into_iter().map(origin).collect();
         let trusted_origins = trusted_origins.ok_or(StartError::PublicUrl)?;
 
+        let trusted_proxies = TrustedProxies::parse(&self.trusted_proxies);
+        let trusted_proxies = trusted_proxies.ok_or(StartError::TrustedProxies)?;
+
         let settings = self.authority.settings();
         let scheme = settings.auth_header_types.first().map_or("Bearer", String::as_str);
         let challenges = Challenges::new(scheme, &settings.www_authenticate_realm);
@@ -154,6 +179,7 @@ impl AuthBuilder {
             },
             cookies: Cookies { secure: !self.insecure_cookies },
             trusted_origins,
+            trusted_proxies,
             challenges: Arc::new(challenges),
             login_response: self.login_response,
             tasks: [
@@ -171,12 +197,17 @@ impl fmt::Debug for AuthBuilder {
     }
 }
 
-/// Asks for revocations for as long as the process lives. One line when the store goes away, one
-/// when it is back.
+/// Asks for revocations for as long as the process lives: at every interval, and as soon as the
+/// store tells that there are some. One line when the store goes away, one when it is back.
 async fn follow(authority: Authority) {
+    let mut nudges = authority.nudges();
     let mut away = false;
+    let mut rest = Duration::ZERO;
     loop {
-        tokio::time::sleep(authority.settings().revocation_poll_interval).await;
+        tokio::time::sleep(rest).await;
+        let interval = authority.settings().revocation_poll_interval;
+        let _ = tokio::time::timeout(interval.saturating_sub(rest), nudged(&mut nudges)).await;
+        let begun = Instant::now();
         match authority.sync().await {
             Ok(()) if away => {
                 tracing::info!("the revocations of other processes are heard again");
@@ -188,7 +219,21 @@ async fn follow(authority: Authority) {
             }
             Ok(()) | Err(_) => {}
         }
+        // When a great many are revoked, asking must not become all that the process does.
+        rest = begun.elapsed().saturating_mul(4).min(interval);
     }
+}
+
+/// Returns when the store says that there may be news; never where it says nothing.
+async fn nudged(nudges: &mut Option<watch::Receiver<u64>>) {
+    if let Some(receiver) = nudges {
+        if receiver.changed().await.is_ok() {
+            return;
+        }
+        // Nobody will tell any more.
+        *nudges = None;
+    }
+    std::future::pending().await
 }
 
 async fn prune(authority: Authority) {
@@ -221,6 +266,7 @@ impl Auth {
             credentials: vec![Credential::session_cookie(), Credential::bearer()],
             insecure_cookies: false,
             public_urls: Vec::new(),
+            trusted_proxies: Vec::new(),
             login_response: None,
         }
     }
@@ -272,11 +318,10 @@ impl Auth {
         request.app_data::<Self>().ok_or_else(Problem::not_mounted)
     }
 
-    /// Where the request came from. Behind a proxy that is the proxy: forwarded headers are
-    /// what the client says, and are not believed.
-    pub(crate) fn client(request: &HttpRequest) -> ClientInfo {
-        let ip = request.peer_addr().map(|peer| peer.ip().to_string());
-        let agent = request.headers().get(actix_web::http::header::USER_AGENT);
+    /// Where the request came from.
+    pub(crate) fn client(&self, request: &HttpRequest) -> ClientInfo {
+        let ip = self.0.trusted_proxies.client_of(request).map(|ip| ip.to_string());
+        let agent = request.headers().get(USER_AGENT);
         let agent = agent.map(|agent| String::from_utf8_lossy(agent.as_bytes()));
         ClientInfo::new(ip.as_deref(), agent.as_deref())
     }

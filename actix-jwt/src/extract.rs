@@ -54,7 +54,8 @@ pub(crate) fn identify(request: &HttpRequest) -> Identification {
     let (request, auth) = (request.clone(), auth.clone());
     Either::Right(
         async move {
-            let verified = auth.authority().authenticate_cookie(&cookie).await;
+            let client = auth.client(&request);
+            let verified = auth.authority().authenticate_cookie(&cookie, &client).await;
             let verified = verified.map_err(|error| auth.refused(error, Shown::Cookie))?;
             check_csrf(&request, &auth, &cookie)?;
             remember(&request, &auth, &verified);
@@ -77,17 +78,16 @@ fn check_now<'r>(request: &'r HttpRequest, auth: &Auth) -> Now<'r> {
         Ok(None) => return Now::Done(Ok(None)),
         Ok(Some(Found::Bearer(token))) => (TokenKind::Access, authority.authenticate(token)),
         Ok(Some(Found::Single(token))) => (TokenKind::Single, authority.authenticate_single(token)),
-        Ok(Some(Found::Cookie(value))) => match authority.authenticate_cookie_from_memory(value) {
-            None => return Now::AskStore(value),
-            Some(verified) => {
-                if verified.is_ok()
-                    && let Err(problem) = check_csrf(request, auth, value)
-                {
-                    return Now::Done(Err(problem));
-                }
-                (TokenKind::Cookie, verified)
+        Ok(Some(Found::Cookie(value))) => {
+            let known = authority.authenticate_cookie_from_memory(value, &auth.client(request));
+            let Some(verified) = known else { return Now::AskStore(value) };
+            if verified.is_ok()
+                && let Err(problem) = check_csrf(request, auth, value)
+            {
+                return Now::Done(Err(problem));
             }
-        },
+            (TokenKind::Cookie, verified)
+        }
     };
     let refused = |error: VerifyError| auth.refused(error, auth.shown(kind));
     Now::Done(verified.map(Some).map_err(refused))

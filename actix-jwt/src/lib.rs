@@ -66,6 +66,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
 mod auth;
+mod client;
 mod cookie;
 mod credential;
 mod csrf;
@@ -73,6 +74,7 @@ mod extract;
 mod httpauth;
 mod middleware;
 mod problem;
+mod renewal;
 mod routes;
 
 pub use auth::{Auth, AuthBuilder, StartError};

@@ -10,10 +10,12 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forwar
 use actix_web::{Error, ResponseError};
 use auth_core::Permission;
 use auth_core::permission::{AllowAny, IsAuthenticated};
+use futures_util::future::LocalBoxFuture;
 use pin_project_lite::pin_project;
 
 use crate::extract::{Identification, Identity, identify, permit};
 use crate::problem::Problem;
+use crate::renewal::{self, Renewed};
 
 /// Lets authenticated requests through and answers the others itself: 401, or 503 in an outage.
 ///
@@ -103,30 +105,44 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         match identify(request.request()) {
-            Identification::Left(done) => match self.decide(&request, done.into_inner()) {
-                Ok(()) => GuardFuture::Inside { inner: self.service.call(request) },
-                Err(problem) => GuardFuture::Refused { refused: Some((request, problem)) },
-            },
-            Identification::Right(pending) => GuardFuture::Pending {
-                pending,
-                request: Some(request),
-                guard: Self {
-                    service: Rc::clone(&self.service),
-                    permission: Rc::clone(&self.permission),
-                },
-            },
+            Identification::Left(done) => self.admit(request, done.into_inner()),
+            Identification::Right(pending) => {
+                GuardFuture::Identifying { pending, request: Some(request), guard: self.clone() }
+            }
         }
     }
 }
 
-impl<S, P: Permission> GuardService<S, P> {
-    fn decide(&self, request: &ServiceRequest, identity: Identity) -> Result<(), Problem> {
-        permit(request.request(), &*self.permission, identity?.as_ref())
+impl<S, P> Clone for GuardService<S, P> {
+    fn clone(&self) -> Self {
+        Self { service: Rc::clone(&self.service), permission: Rc::clone(&self.permission) }
+    }
+}
+
+impl<S, B, P> GuardService<S, P>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    P: Permission,
+{
+    /// Goes on with a request whose sender is known.
+    fn admit(&self, request: ServiceRequest, identity: Identity) -> GuardFuture<S, P> {
+        let permitted = identity.and_then(|identity| {
+            permit(request.request(), &*self.permission, identity.as_ref())?;
+            Ok(renewal::renew(request.request(), identity.as_ref()))
+        });
+        match permitted {
+            Err(problem) => GuardFuture::Refused { refused: Some((request, problem)) },
+            Ok(None) => GuardFuture::Inside { inner: self.service.call(request), renewed: None },
+            Ok(Some(pending)) => {
+                GuardFuture::Renewing { pending, request: Some(request), guard: self.clone() }
+            }
+        }
     }
 }
 
 pin_project! {
-    /// What a [`GuardService`] answers with: no box unless a session cookie has to be looked up.
+    /// What a [`GuardService`] answers with: no box unless a session cookie has to be looked up or
+    /// renewed.
     #[project = GuardFutureProj]
     pub enum GuardFuture<S, P>
     where
@@ -136,14 +152,21 @@ pin_project! {
         Inside {
             #[pin]
             inner: S::Future,
+            renewed: Renewed,
         },
         #[doc(hidden)]
         Refused {
             refused: Option<(ServiceRequest, Problem)>,
         },
         #[doc(hidden)]
-        Pending {
-            pending: futures_util::future::LocalBoxFuture<'static, Identity>,
+        Identifying {
+            pending: LocalBoxFuture<'static, Identity>,
+            request: Option<ServiceRequest>,
+            guard: GuardService<S, P>,
+        },
+        #[doc(hidden)]
+        Renewing {
+            pending: LocalBoxFuture<'static, Renewed>,
             request: Option<ServiceRequest>,
             guard: GuardService<S, P>,
         },
@@ -157,28 +180,29 @@ where
 {
     type Output = Result<ServiceResponse<EitherBody<B>>, Error>;
 
+    /// Polled after it was ready, which no executor does, it stays pending.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             let next = match self.as_mut().project() {
-                GuardFutureProj::Inside { inner } => {
-                    return inner.poll(context).map_ok(ServiceResponse::map_into_left_body);
+                GuardFutureProj::Inside { inner, renewed } => {
+                    let mut response = poll_ready!(inner.poll(context))?;
+                    renewal::set(&mut response, renewed.take());
+                    return Poll::Ready(Ok(response.map_into_left_body()));
                 }
                 GuardFutureProj::Refused { refused } => {
-                    return match refused.take() {
-                        Some((request, problem)) => Poll::Ready(Ok(request
-                            .into_response(problem.error_response())
-                            .map_into_right_body())),
-                        // Polled after it was ready, which no executor does.
-                        None => Poll::Pending,
-                    };
+                    let Some((request, problem)) = refused.take() else { return Poll::Pending };
+                    let response = request.into_response(problem.error_response());
+                    return Poll::Ready(Ok(response.map_into_right_body()));
                 }
-                GuardFutureProj::Pending { pending, request, guard } => {
+                GuardFutureProj::Identifying { pending, request, guard } => {
                     let identity = poll_ready!(pending.as_mut().poll(context));
                     let Some(request) = request.take() else { return Poll::Pending };
-                    match guard.decide(&request, identity) {
-                        Ok(()) => Self::Inside { inner: guard.service.call(request) },
-                        Err(problem) => Self::Refused { refused: Some((request, problem)) },
-                    }
+                    guard.admit(request, identity)
+                }
+                GuardFutureProj::Renewing { pending, request, guard } => {
+                    let renewed = poll_ready!(pending.as_mut().poll(context));
+                    let Some(request) = request.take() else { return Poll::Pending };
+                    Self::Inside { inner: guard.service.call(request), renewed }
                 }
             };
             self.set(next);

@@ -28,6 +28,7 @@ pub(crate) const FIXED_NAMES: &[&str] = &[
     "aud",
     "sid",
     "gen",
+    "rights_version",
     "auth_time",
     "amr",
     "is_staff",
@@ -93,6 +94,8 @@ pub(crate) struct Facts {
     pub(crate) has_session: bool,
     pub(crate) token_id: Option<Box<str>>,
     pub(crate) generation: Option<u64>,
+    /// The [`Session::rights_version`](crate::Session) that it was issued with.
+    pub(crate) rights_version: u64,
     pub(crate) issued_at: Option<i64>,
     pub(crate) expires_at: i64,
     pub(crate) refresh_expires_at: Option<i64>,
@@ -102,6 +105,7 @@ pub(crate) struct Facts {
     pub(crate) role: Option<Box<str>>,
     pub(crate) scope: Box<str>,
     pub(crate) payload: Box<str>,
+    pub(crate) has_new_cookie: bool,
 }
 
 impl Facts {
@@ -187,6 +191,12 @@ impl Verified {
     /// The scopes of the token (RFC 8693 §4.2).
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
         self.0.scope.split_ascii_whitespace()
+    }
+
+    /// Whether there is, or is due to be, a new value for the session cookie
+    /// ([`Authority::renew_cookie`](crate::Authority::renew_cookie)).
+    pub fn has_new_cookie(&self) -> bool {
+        self.0.has_new_cookie
     }
 
     /// All claims as the application's own type.

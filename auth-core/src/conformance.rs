@@ -23,9 +23,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::from_millis;
 use crate::random;
-use crate::rotation::RotationPolicy;
+use crate::rotation::{Presented, RotationPolicy};
 use crate::session::{
-    Carrier, ClientInfo, Method, Principal, RevocationReason, SecretHash, Session, SessionId,
+    BindSession, Carrier, ClientInfo, Method, Principal, RevocationReason, SecretHash, Session,
+    SessionId,
 };
 use crate::store::{Revocation, Revoke, Rotation, SessionStore, Stamp, Target};
 
@@ -73,11 +74,16 @@ pub async fn run(store: Store) {
         a_dead_session_refuses_and_stays_as_it_is,
         a_store_that_was_set_back_catches_up,
         the_largest_generation_is_kept,
+        another_client_is_told_and_noted,
+        a_bound_session_refuses_another_client,
+        refreshes_are_counted_against_the_usual_pace,
         ending_a_session_is_reported_once,
         a_session_without_a_row_can_be_revoked,
         ending_a_principal_ends_their_sessions_and_nobody_elses,
         foreign_tokens_are_revoked_by_their_user,
         ending_the_other_sessions_keeps_one,
+        changed_rights_are_a_version_that_grows,
+        a_secret_is_renewed_once,
         revocations_come_in_order_and_until_they_expire,
         pruning_removes_what_is_over_and_nothing_else,
         pruning_is_bounded_and_comes_to_an_end,
@@ -88,6 +94,8 @@ pub async fn run(store: Store) {
         simultaneous_reuse_is_noticed_once,
         simultaneous_revocations_report_a_session_once,
         a_revoked_session_never_rotates_again,
+        simultaneous_changes_of_rights_all_count,
+        simultaneous_renewals_of_a_secret_make_one,
         simultaneous_creations_make_one_session,
         pruning_spares_what_was_refreshed_meanwhile,
         touching_does_not_bring_back_what_is_revoked,
@@ -113,6 +121,8 @@ fn policy() -> RotationPolicy {
         grace: Duration::from_secs(10),
         idle: Duration::from_secs(3600),
         revocation_lifetime: Duration::from_secs(300),
+        bind: BindSession::None,
+        usual_interval: Duration::from_secs(60),
     }
 }
 
@@ -129,7 +139,10 @@ fn session(principal: &Principal) -> Session {
         carrier: Carrier::Token,
         generation: 0,
         rotated_at: at(0),
+        refreshes_until: at(0),
+        rights_version: 0,
         secret_hash: None,
+        secret_nonce: None,
         created_at: at(0),
         authenticated_at: Some(at(0)),
         last_seen_at: at(0),
@@ -163,11 +176,23 @@ async fn rotate(
     now: DateTime<Utc>,
     policy: &RotationPolicy,
 ) -> Option<Rotation> {
-    store.rotate(id, presented, now, policy).await.expect(AWAY)
+    rotate_by(store, id, presented, &ClientInfo::default(), now, policy).await
+}
+
+async fn rotate_by(
+    store: &Store,
+    id: SessionId,
+    generation: u64,
+    client: &ClientInfo,
+    now: DateTime<Utc>,
+    policy: &RotationPolicy,
+) -> Option<Rotation> {
+    let presented = Presented { generation, client: client.clone() };
+    store.rotate(id, &presented, now, policy).await.expect(AWAY)
 }
 
 async fn revoke(store: &Store, what: Revoke, stamp: Stamp) -> Vec<SessionId> {
-    let mut ended = store.revoke(&what, stamp).await.expect(AWAY);
+    let mut ended = store.revoke(&what, stamp).await.expect(AWAY).ended;
     ended.sort();
     ended
 }

@@ -66,6 +66,43 @@ pub enum AuthEvent {
         /// The generation that was presented.
         presented: u64,
     },
+    /// A refresh token or a cookie was shown from another network or by another agent than
+    /// before: the user travels, or someone has a copy.
+    ClientChanged {
+        /// Whose.
+        principal: Principal,
+        /// Their session.
+        session: SessionId,
+        /// The client before.
+        before: ClientInfo,
+        /// The client now.
+        now: ClientInfo,
+        /// Whether it was refused, by [`Settings::bind_session`](crate::Settings::bind_session).
+        refused: bool,
+    },
+    /// A session has been refreshed far more often than the life of an access token explains.
+    RefreshedTooOften {
+        /// Whose.
+        principal: Principal,
+        /// Their session.
+        session: SessionId,
+        /// By whom, the last time.
+        client: ClientInfo,
+    },
+    /// The secret of a cookie was replaced, because the user's rights changed.
+    CookieRenewed {
+        /// Whose.
+        principal: Principal,
+        /// Their session.
+        session: SessionId,
+    },
+    /// The access tokens of somebody were revoked and their sessions were not.
+    AccessTokensRevoked {
+        /// Whose.
+        principal: Principal,
+        /// Why.
+        reason: RevocationReason,
+    },
     /// Sessions were ended.
     Revoked {
         /// Which.

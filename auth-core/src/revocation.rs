@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use foldhash::quality::RandomState;
 
-use crate::claims::Facts;
+use crate::claims::{Facts, TokenKind};
 use crate::session::{Principal, RevocationReason, SessionId};
 use crate::store::{News, Revocation, Stamp, Target};
 
@@ -24,15 +24,37 @@ const OVERLAP_MILLIS: i64 = 10_000;
 const SWEEP_MILLIS: i64 = 10_000;
 
 pub(crate) struct RevocationView {
-    sessions: papaya::HashMap<SessionId, Entry, RandomState>,
-    foreign: papaya::HashMap<Principal, Entry, RandomState>,
+    sessions: papaya::HashMap<SessionId, SessionEntry, RandomState>,
+    foreign: ForeignMap,
+    /// As `foreign`, for tokens that open routes.
+    foreign_access: ForeignMap,
     /// When the store last answered, in milliseconds since 1970.
     synced_at: AtomicI64,
     progress: Mutex<Progress>,
 }
 
 #[derive(Clone, Copy)]
-struct Entry {
+struct SessionEntry {
+    until_millis: i64,
+    /// Tokens that were issued with lower rights are refused; [`ENDED`]: everything is.
+    rights_version: u64,
+    reason: RevocationReason,
+}
+
+const ENDED: u64 = u64::MAX;
+
+/// What the view says about a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Good,
+    /// It, or its session, has ended.
+    Revoked(RevocationReason),
+    /// The rights that it was issued with are not those of today. Its session goes on.
+    RightsChanged(RevocationReason),
+}
+
+#[derive(Clone, Copy)]
+struct ForeignEntry {
     at_millis: i64,
     until_millis: i64,
     reason: RevocationReason,
@@ -52,27 +74,35 @@ impl RevocationView {
         Self {
             sessions: papaya::HashMap::with_hasher(RandomState::default()),
             foreign: papaya::HashMap::with_hasher(RandomState::default()),
+            foreign_access: papaya::HashMap::with_hasher(RandomState::default()),
             synced_at: AtomicI64::new(i64::MIN),
             progress: Mutex::default(),
         }
     }
 
-    /// Why the credential is revoked, if it is.
-    pub(crate) fn reason_against(&self, facts: &Facts) -> Option<RevocationReason> {
+    /// Whether, and why, the credential is revoked.
+    pub(crate) fn verdict(&self, facts: &Facts) -> Verdict {
         if !self.sessions.is_empty()
             && let Some(entry) = self.sessions.pin().get(&facts.session)
         {
-            return Some(entry.reason);
+            if entry.rights_version == ENDED {
+                return Verdict::Revoked(entry.reason);
+            }
+            // A refresh token shows no rights: it gets new ones.
+            if facts.kind != TokenKind::Refresh && facts.rights_version < entry.rights_version {
+                return Verdict::RightsChanged(entry.reason);
+            }
         }
-        if facts.has_session || self.foreign.is_empty() {
-            return None;
+        if facts.has_session {
+            return Verdict::Good;
         }
-        // A token that does not say when it was issued may have been issued before. Its time is
-        // in whole seconds, so one of the same second may have been, too.
-        let foreign = self.foreign.pin();
-        let entry = foreign.get(&facts.principal)?;
-        let issued_before = facts.issued_at.is_none_or(|iat| iat * 1000 <= entry.at_millis);
-        issued_before.then_some(entry.reason)
+        if let Some(reason) = reason_against_foreign(&self.foreign, facts) {
+            return Verdict::Revoked(reason);
+        }
+        match reason_against_foreign(&self.foreign_access, facts) {
+            Some(reason) if facts.kind != TokenKind::Refresh => Verdict::RightsChanged(reason),
+            _ => Verdict::Good,
+        }
     }
 
     /// How long ago the store last answered, in milliseconds. A clock that was set back since
@@ -82,29 +112,30 @@ impl RevocationView {
     }
 
     /// Enters one revocation.
-    pub(crate) fn enter(&self, target: Target, stamp: &Stamp) {
-        let entry = Entry {
-            at_millis: stamp.at.timestamp_millis(),
-            until_millis: stamp.until.timestamp_millis(),
-            reason: stamp.reason,
-        };
+    pub(crate) fn enter(&self, target: &Target, stamp: &Stamp) {
         match target {
-            // The first reason stands.
-            Target::Session(id) => {
-                self.sessions.pin().update_or_insert(
-                    id,
-                    |old| Entry { until_millis: old.until_millis.max(entry.until_millis), ..*old },
-                    entry,
-                );
-            }
-            Target::Foreign(principal) => {
-                self.foreign.pin().update_or_insert(
-                    principal,
-                    |old| if old.at_millis > entry.at_millis { *old } else { entry },
-                    entry,
-                );
+            Target::Session(id) => self.enter_session(*id, ENDED, stamp),
+            Target::Rights { session, version } => self.enter_session(*session, *version, stamp),
+            Target::Foreign(principal) => enter_foreign(&self.foreign, principal, stamp),
+            Target::ForeignAccess(principal) => {
+                enter_foreign(&self.foreign_access, principal, stamp);
             }
         }
+    }
+
+    fn enter_session(&self, id: SessionId, rights_version: u64, stamp: &Stamp) {
+        let (until_millis, reason) = (stamp.until.timestamp_millis(), stamp.reason);
+        let entry = SessionEntry { until_millis, rights_version, reason };
+        self.sessions.pin().update_or_insert(
+            id,
+            |old| SessionEntry {
+                until_millis: old.until_millis.max(until_millis),
+                rights_version: old.rights_version.max(rights_version),
+                // The first reason of what counts stands.
+                reason: if old.rights_version < rights_version { reason } else { old.reason },
+            },
+            entry,
+        );
     }
 
     /// The number after which the store is to be asked.
@@ -116,7 +147,7 @@ impl RevocationView {
     pub(crate) fn apply(&self, news: News, asked_at: i64) {
         let highest = news.revocations.iter().map(|revocation| revocation.seq).max();
         for Revocation { target, stamp, .. } in news.revocations {
-            self.enter(target, &stamp);
+            self.enter(&target, &stamp);
         }
         let mut progress = self.progress();
         let heard = progress.heard.back().map_or(progress.settled, |(seq, _)| *seq);
@@ -139,6 +170,7 @@ impl RevocationView {
             progress.swept_at = asked_at;
             self.sessions.pin().retain(|_, entry| entry.until_millis > asked_at);
             self.foreign.pin().retain(|_, entry| entry.until_millis > asked_at);
+            self.foreign_access.pin().retain(|_, entry| entry.until_millis > asked_at);
         }
         self.synced_at.store(asked_at, Ordering::Release);
     }
@@ -146,6 +178,33 @@ impl RevocationView {
     fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+type ForeignMap = papaya::HashMap<Principal, ForeignEntry, RandomState>;
+
+fn reason_against_foreign(map: &ForeignMap, facts: &Facts) -> Option<RevocationReason> {
+    if map.is_empty() {
+        return None;
+    }
+    let map = map.pin();
+    let entry = map.get(&facts.principal)?;
+    // A token that does not say when it was issued may have been issued before. Its time is
+    // in whole seconds, so one of the same second may have been, too.
+    let issued_before = facts.issued_at.is_none_or(|iat| iat * 1000 <= entry.at_millis);
+    issued_before.then_some(entry.reason)
+}
+
+fn enter_foreign(map: &ForeignMap, principal: &Principal, stamp: &Stamp) {
+    let entry = ForeignEntry {
+        at_millis: stamp.at.timestamp_millis(),
+        until_millis: stamp.until.timestamp_millis(),
+        reason: stamp.reason,
+    };
+    map.pin().update_or_insert(
+        principal.clone(),
+        |old| if old.at_millis > entry.at_millis { *old } else { entry },
+        entry,
+    );
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::session::{Carrier, RevocationReason, Session};
+use crate::session::{BindSession, Carrier, ClientInfo, RevocationReason, Session};
 
 /// The settings that a decision depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,36 @@ pub struct RotationPolicy {
     /// How long a revocation concerns tokens that were issued before it: the longest life of
     /// a token that is accepted without asking the store, and the leeway.
     pub revocation_lifetime: Duration,
+    /// What of the client a session is bound to.
+    pub bind: BindSession,
+    /// How much time there is between two refreshes of a busy client, on average.
+    pub usual_interval: Duration,
+}
+
+impl RotationPolicy {
+    /// What [`Session::refreshes_until`] becomes by a refresh: each one uses up
+    /// [`RotationPolicy::usual_interval`], starting from now where there is nothing left over
+    /// (the generic cell rate algorithm, in one number).
+    pub fn paced(&self, refreshes_until: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+        later(refreshes_until.max(now), self.usual_interval)
+    }
+
+    /// Whether the refresh at `now`, which made the session what it is, was the one with which its
+    /// refreshes became more than the life of an access token explains: 30 more than there would
+    /// be at the usual pace. (Those after it are no news, until there has been a rest.)
+    pub fn has_become_too_frequent(&self, session: &Session, now: DateTime<Utc>) -> bool {
+        let most = |refreshes| later(now, self.usual_interval.saturating_mul(refreshes));
+        most(30) < session.refreshes_until && session.refreshes_until <= most(31)
+    }
+}
+
+/// A refresh token that is presented, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Presented {
+    /// Its generation.
+    pub generation: u64,
+    /// By whom, as far as is known.
+    pub client: ClientInfo,
 }
 
 /// What to do with a presented refresh token.
@@ -57,12 +87,14 @@ pub enum Refusal {
     Expired,
     /// Something else than a refresh token carries it.
     WrongCarrier,
+    /// It is bound to another client.
+    OtherClient,
 }
 
-/// Decides about the refresh token of generation `presented`.
+/// Decides about a refresh token.
 pub fn decide(
     session: &Session,
-    presented: u64,
+    presented: &Presented,
     now: DateTime<Utc>,
     policy: &RotationPolicy,
 ) -> Decision {
@@ -72,26 +104,30 @@ pub fn decide(
     if session.carrier != Carrier::Token {
         return Decision::Refused(Refusal::WrongCarrier);
     }
-    let current = session.generation;
+    let (current, presented, client) =
+        (session.generation, presented.generation, &presented.client);
     // Of a token ahead of the store the row cannot say when it was last used; the token's own
     // expiry, checked before, does.
     let over = if presented > current { session.expires_at <= now } else { session.is_over(now) };
     if over {
         return Decision::Refused(Refusal::Expired);
     }
-    if presented >= current {
-        return if policy.rotate {
-            let store_was_behind = presented > current;
-            Decision::Rotate { to: presented.saturating_add(1), store_was_behind }
-        } else {
-            Decision::Keep
-        };
-    }
     let within_grace = now <= later(session.rotated_at, policy.grace);
-    if !policy.revoke_on_reuse || (presented + 1 == current && within_grace) {
+    let was_just_current = presented.checked_add(1) == Some(current) && within_grace;
+    if presented < current && policy.revoke_on_reuse && !was_just_current {
+        // Whoever shows it: there are two who had it.
+        return Decision::Reused;
+    }
+    if client.is_other_than(&session.client, policy.bind) {
+        return Decision::Refused(Refusal::OtherClient);
+    }
+    if presented < current {
         Decision::Repeat
+    } else if policy.rotate {
+        let store_was_behind = presented > current;
+        Decision::Rotate { to: presented.saturating_add(1), store_was_behind }
     } else {
-        Decision::Reused
+        Decision::Keep
     }
 }
 
@@ -115,7 +151,7 @@ mod tests {
 
     use super::*;
     use crate::clock::from_millis;
-    use crate::session::{ClientInfo, Principal, SessionId};
+    use crate::session::{Principal, SessionId};
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -126,7 +162,18 @@ mod tests {
             grace: Duration::from_secs(10),
             idle: 24 * HOUR,
             revocation_lifetime: HOUR,
+            bind: BindSession::None,
+            usual_interval: Duration::from_secs(60),
         }
+    }
+
+    fn present(
+        session: &Session,
+        generation: u64,
+        now: DateTime<Utc>,
+        policy: &RotationPolicy,
+    ) -> Decision {
+        decide(session, &Presented { generation, client: ClientInfo::default() }, now, policy)
     }
 
     fn at(seconds: i64) -> DateTime<Utc> {
@@ -140,7 +187,10 @@ mod tests {
             carrier: Carrier::Token,
             generation,
             rotated_at: at(0),
+            refreshes_until: at(0),
+            rights_version: 0,
             secret_hash: None,
+            secret_nonce: None,
             created_at: at(-100),
             authenticated_at: Some(at(-100)),
             last_seen_at: at(0),
@@ -156,36 +206,70 @@ mod tests {
     #[test]
     fn the_current_token_rotates() {
         let rotate = Decision::Rotate { to: 4, store_was_behind: false };
-        assert_eq!(decide(&session(3), 3, at(5), &policy()), rotate);
+        assert_eq!(present(&session(3), 3, at(5), &policy()), rotate);
         let keep = RotationPolicy { rotate: false, ..policy() };
-        assert_eq!(decide(&session(3), 3, at(5), &keep), Decision::Keep);
+        assert_eq!(present(&session(3), 3, at(5), &keep), Decision::Keep);
     }
 
     #[test]
     fn the_one_before_repeats_until_the_grace_ends_and_then_is_theft() {
-        assert_eq!(decide(&session(3), 2, at(10), &policy()), Decision::Repeat);
+        assert_eq!(present(&session(3), 2, at(10), &policy()), Decision::Repeat);
         let just_after = at(10) + TimeDelta::milliseconds(1);
-        assert_eq!(decide(&session(3), 2, just_after, &policy()), Decision::Reused);
+        assert_eq!(present(&session(3), 2, just_after, &policy()), Decision::Reused);
         let none = RotationPolicy { grace: Duration::ZERO, ..policy() };
-        assert_eq!(decide(&session(3), 2, just_after, &none), Decision::Reused);
+        assert_eq!(present(&session(3), 2, just_after, &none), Decision::Reused);
     }
 
     #[test]
     fn an_older_one_is_theft_even_inside_the_grace() {
-        assert_eq!(decide(&session(3), 1, at(1), &policy()), Decision::Reused);
+        assert_eq!(present(&session(3), 1, at(1), &policy()), Decision::Reused);
     }
 
     #[test]
     fn spent_tokens_live_on_where_reuse_is_allowed() {
         let lax = RotationPolicy { revoke_on_reuse: false, ..policy() };
-        assert_eq!(decide(&session(9), 1, at(5000), &lax), Decision::Repeat);
+        assert_eq!(present(&session(9), 1, at(5000), &lax), Decision::Repeat);
+    }
+
+    #[test]
+    fn another_client_is_refused_where_the_session_is_bound_and_a_thief_is_a_thief_anywhere() {
+        let client = |ip| ClientInfo::new(Some(ip), None);
+        let bound = RotationPolicy { bind: BindSession::Network, ..policy() };
+        let session = Session { client: client("192.0.2.7"), ..session(3) };
+        let from = |ip, generation| {
+            decide(&session, &Presented { generation, client: client(ip) }, at(5), &bound)
+        };
+        let refused = Decision::Refused(Refusal::OtherClient);
+        assert_eq!(from("192.0.2.9", 3), Decision::Rotate { to: 4, store_was_behind: false });
+        assert_eq!(from("198.51.100.1", 3), refused);
+        assert_eq!(from("198.51.100.1", 2), refused);
+        assert_eq!(from("198.51.100.1", 1), Decision::Reused);
+    }
+
+    #[test]
+    fn refreshes_are_too_frequent_when_they_are_far_ahead_of_the_usual_pace_and_once() {
+        let alarms = |interval: i64, refreshes: i64| {
+            let mut session = session(0);
+            let mut alarms = Vec::new();
+            for refresh in 1..=refreshes {
+                let now = at(refresh * interval);
+                session.refreshes_until = policy().paced(session.refreshes_until, now);
+                if policy().has_become_too_frequent(&session, now) {
+                    alarms.push(refresh);
+                }
+            }
+            alarms
+        };
+        assert!(alarms(60, 1000).is_empty());
+        assert!(alarms(59, 1000).is_empty());
+        assert_eq!(alarms(1, 1000), [31]);
     }
 
     #[test]
     fn a_token_ahead_of_a_restored_database_goes_on() {
         let ahead = Decision::Rotate { to: 9, store_was_behind: true };
-        assert_eq!(decide(&session(3), 8, at(5), &policy()), ahead);
-        assert_eq!(decide(&session(3), 8, at(2 * 86_400), &policy()), ahead, "idle is unknown");
+        assert_eq!(present(&session(3), 8, at(5), &policy()), ahead);
+        assert_eq!(present(&session(3), 8, at(2 * 86_400), &policy()), ahead, "idle is unknown");
     }
 
     #[test]
@@ -195,13 +279,13 @@ mod tests {
         let cookie = Session { carrier: Carrier::Cookie, ..session(3) };
         let over = Session { expires_at: at(5), ..session(3) };
         for presented in 0..6 {
-            assert_eq!(decide(&revoked, presented, at(2), &policy()), refused);
+            assert_eq!(present(&revoked, presented, at(2), &policy()), refused);
             let wrong = Decision::Refused(Refusal::WrongCarrier);
-            assert_eq!(decide(&cookie, presented, at(2), &policy()), wrong);
+            assert_eq!(present(&cookie, presented, at(2), &policy()), wrong);
             let expired = Decision::Refused(Refusal::Expired);
-            assert_eq!(decide(&over, presented, at(5), &policy()), expired);
+            assert_eq!(present(&over, presented, at(5), &policy()), expired);
         }
-        let idle = decide(&session(3), 3, at(86_400), &policy());
+        let idle = present(&session(3), 3, at(86_400), &policy());
         assert_eq!(idle, Decision::Refused(Refusal::Expired));
     }
 
@@ -220,7 +304,7 @@ mod tests {
                 && session.expires_at > at(now)
                 && session.idle_expires_at > at(now);
             let plain = Decision::Rotate { to: presented + 1, store_was_behind: false };
-            prop_assert_eq!(matches, decide(&session, presented, at(now), &policy()) == plain);
+            prop_assert_eq!(matches, present(&session, presented, at(now), &policy()) == plain);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A login on a device is a session: one row, whatever carries it.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -194,17 +195,20 @@ pub enum RevocationReason {
     UserInactive,
     /// The user was deleted.
     UserDeleted,
+    /// The user's rights changed: access tokens with the old ones are refused, the login stays.
+    RightsChanged,
     /// An administrator ended it.
     Administrator,
 }
 
 impl RevocationReason {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Logout,
         Self::Reuse,
         Self::PasswordChanged,
         Self::UserInactive,
         Self::UserDeleted,
+        Self::RightsChanged,
         Self::Administrator,
     ];
 
@@ -216,6 +220,7 @@ impl RevocationReason {
             Self::PasswordChanged => "password_changed",
             Self::UserInactive => "user_inactive",
             Self::UserDeleted => "user_deleted",
+            Self::RightsChanged => "rights_changed",
             Self::Administrator => "administrator",
         }
     }
@@ -280,6 +285,60 @@ impl ClientInfo {
         };
         Self { ip: ip.map(tidy), user_agent: user_agent.map(tidy) }
     }
+
+    /// Whether this client is another one than `before`, in what `binding` looks at. Where `before`
+    /// is not known it may be the same; where this one is not known it is not.
+    pub fn is_other_than(&self, before: &Self, binding: BindSession) -> bool {
+        let (now, before) = match binding {
+            BindSession::None => return false,
+            BindSession::Address => (self.ip.clone(), before.ip.clone()),
+            BindSession::Network => (self.network(), before.network()),
+            BindSession::UserAgent => (self.user_agent.clone(), before.user_agent.clone()),
+        };
+        before.is_some_and(|before| now.as_ref() != Some(&before))
+    }
+
+    /// This client; what is not known of it as in `before`.
+    pub fn or(self, before: &Self) -> Self {
+        Self {
+            ip: self.ip.or_else(|| before.ip.clone()),
+            user_agent: self.user_agent.or_else(|| before.user_agent.clone()),
+        }
+    }
+
+    /// The network of the address: the first 24 bits of an IPv4 address, the first 48 of an IPv6
+    /// address (what a site is given, RFC 6177 §2). What is no address stands for itself.
+    pub fn network(&self) -> Option<String> {
+        let ip = self.ip.as_deref()?;
+        Some(match ip.parse().map(|ip: IpAddr| ip.to_canonical()) {
+            Ok(IpAddr::V4(ip)) => {
+                let [a, b, c, _] = ip.octets();
+                format!("{a}.{b}.{c}.0/24")
+            }
+            Ok(IpAddr::V6(ip)) => {
+                let [a, b, c, ..] = ip.segments();
+                format!("{}/48", Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+            }
+            Err(_) => ip.to_owned(),
+        })
+    }
+}
+
+/// What of the client a session is bound to: shown by another client, its refresh token or cookie
+/// is refused.
+///
+/// Neither is a proof, and each has a price: addresses change when a phone leaves the house, and
+/// anyone who steals a token can copy a `User-Agent`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BindSession {
+    /// Nothing. A change of network or agent is an event.
+    None,
+    /// The address.
+    Address,
+    /// The network of the address ([`ClientInfo::network`]).
+    Network,
+    /// The `User-Agent`.
+    UserAgent,
 }
 
 /// One login on one device: a row of `auth_sessions`.
@@ -291,12 +350,23 @@ pub struct Session {
     pub principal: Principal,
     /// Tokens or a cookie.
     pub carrier: Carrier,
-    /// Which refresh token is current; 0 at login.
+    /// Which refresh token, or which secret of the cookie, is current; 0 at login.
     pub generation: u64,
     /// When that one became current.
     pub rotated_at: DateTime<Utc>,
+    /// How far its refreshes are ahead of the usual pace
+    /// ([`RotationPolicy::usual_interval`](crate::rotation::RotationPolicy)): up to this time, had
+    /// they come at that pace.
+    pub refreshes_until: DateTime<Utc>,
+    /// The rights that its tokens show. It grows with each [`Revoke::AccessTokens`], which refuses
+    /// the tokens that were issued with a lower one; 0 at login.
+    ///
+    /// [`Revoke::AccessTokens`]: crate::store::Revoke::AccessTokens
+    pub rights_version: u64,
     /// The hash of the cookie's secret; none where tokens carry the session.
     pub secret_hash: Option<SecretHash>,
+    /// What made the current secret out of the one before; none at login.
+    pub secret_nonce: Option<[u8; 16]>,
     /// When the user logged in.
     pub created_at: DateTime<Utc>,
     /// When the user last proved who they are; the `auth_time` claim. Not known of a session
@@ -311,7 +381,7 @@ pub struct Session {
     pub expires_at: DateTime<Utc>,
     /// How the login was proven; the `amr` claim.
     pub methods: Vec<Method>,
-    /// Address and agent at login.
+    /// Address and agent, as last seen.
     pub client: ClientInfo,
     /// What the user calls the device.
     pub label: Option<String>,
@@ -352,6 +422,30 @@ mod tests {
         for carrier in Carrier::ALL {
             assert_eq!(Carrier::from_stored(carrier.as_str()), Some(carrier));
         }
+    }
+
+    #[test]
+    fn a_client_is_another_one_in_what_is_looked_at() {
+        use BindSession::{Address, Network, None, UserAgent};
+        let client = |ip, agent| ClientInfo::new(ip, agent);
+        let home = client(Some("192.0.2.7"), Some("fox"));
+        let unknown = ClientInfo::default();
+        for (now, binding, expected) in [
+            (client(Some("192.0.2.8"), Some("fox")), Address, true),
+            (client(Some("192.0.2.8"), Some("fox")), Network, false),
+            (client(Some("::ffff:192.0.2.8"), Some("fox")), Network, false),
+            (client(Some("192.0.3.7"), Some("fox")), Network, true),
+            (client(Some("192.0.3.7"), Some("fox")), UserAgent, false),
+            (client(Some("192.0.2.7"), Some("owl")), UserAgent, true),
+            (client(Some("198.51.100.1"), Some("owl")), None, false),
+            (unknown.clone(), Network, true),
+        ] {
+            assert_eq!(now.is_other_than(&home, binding), expected, "{now:?} {binding:?}");
+            assert!(!now.is_other_than(&unknown, binding));
+        }
+        let (site, other) = (client(Some("2001:db8:1::7"), Option::None), "2001:db8:1:ff::1");
+        assert!(!client(Some(other), Option::None).is_other_than(&site, Network));
+        assert!(client(Some("2001:db8:2::7"), Option::None).is_other_than(&site, Network));
     }
 
     #[test]

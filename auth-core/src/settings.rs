@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::claims::TokenKind;
 use crate::error::Fault;
+use crate::session::BindSession;
 
 mod value;
 
@@ -179,6 +180,12 @@ settings! {
     jti_claim: String = "jti".into();
     /// The claim of a sliding token with the end of its refresh. Default `refresh_exp`.
     sliding_token_refresh_exp_claim: String = "refresh_exp".into();
+    /// What of the client a session is bound to: `none`, `address`, `network` (the first 24 bits of
+    /// an IPv4 address, 48 of an IPv6 address) or `user_agent`. A refresh token or a cookie that
+    /// another client shows is refused; access tokens live out their minutes, and the one token of a
+    /// login without refresh is not bound. Behind a proxy the address is the proxy's, unless the
+    /// application says where to find it. Default `none`.
+    bind_session: BindSession = BindSession::None;
     /// Whether a change of password ends the user's sessions. Default true (SimpleJWT: false).
     check_revoke_token: bool = true;
     /// SimpleJWT's claim with a hash of the password. It has no effect here, where a change of
@@ -186,6 +193,10 @@ settings! {
     revoke_token_claim: Option<String> = None;
     /// How often a process asks for revocations of other processes. Default 500 ms.
     revocation_poll_interval: Duration = Duration::from_millis(500);
+    /// Whether a process also listens for them, where the store can tell (PostgreSQL: `LISTEN`, one
+    /// connection more). It asks at once then, and still every `revocation_poll_interval`. Default
+    /// true.
+    revocation_listen: bool = true;
     /// How old the last answer may be before tokens are no longer accepted. Default 30 seconds.
     revocation_max_staleness: Duration = Duration::from_secs(30);
     /// What happens then: `refuse` (503) or `serve`. Default `refuse`.

@@ -172,15 +172,15 @@ async fn no_kind_of_login_outlives_the_lifetime_of_a_session() {
     let mut sliding = authority.start_sliding(proof(), &client).await.unwrap().granted;
     for _ in 0..15 {
         world.wait(seconds(239)).await;
-        sliding = authority.refresh_sliding(sliding.expose()).await.unwrap();
+        sliding = authority.refresh_sliding(sliding.expose(), &client).await.unwrap();
     }
     assert!(world.refresh(&refresh).await.is_ok());
     assert!(authority.authenticate_single(single.expose()).is_ok());
-    assert!(authority.authenticate_cookie(cookie.expose()).await.is_ok());
+    assert!(authority.authenticate_cookie(cookie.expose(), &client).await.is_ok());
     world.wait(seconds(15)).await;
     assert!(world.refresh(&refresh).await.is_err());
     assert!(authority.authenticate_single(single.expose()).is_err());
-    assert!(authority.authenticate_cookie(cookie.expose()).await.is_err());
+    assert!(authority.authenticate_cookie(cookie.expose(), &client).await.is_err());
     assert!(world.authenticate(sliding.expose()).is_err());
 }
 
@@ -293,18 +293,18 @@ async fn a_cookie_session_lives_from_memory_and_dies_at_once() {
     let cookie = authority.start_cookie(proof, &client).await.unwrap().granted;
     let cookie = cookie.expose();
 
-    assert!(authority.authenticate_cookie_from_memory(cookie).is_none(), "not seen yet");
-    let verified = authority.authenticate_cookie(cookie).await.unwrap();
+    assert!(authority.authenticate_cookie_from_memory(cookie, &client).is_none(), "not seen yet");
+    let verified = authority.authenticate_cookie(cookie, &client).await.unwrap();
     assert!(verified.has_method(Method::OneTimeCode));
-    assert!(authority.authenticate_cookie_from_memory(cookie).unwrap().is_ok());
+    assert!(authority.authenticate_cookie_from_memory(cookie, &client).unwrap().is_ok());
 
     let mut forged = cookie.to_owned();
     forged.replace_range(40..41, if &cookie[40..41] == "A" { "B" } else { "A" });
-    assert!(authority.authenticate_cookie(&forged).await.is_err());
+    assert!(authority.authenticate_cookie(&forged, &client).await.is_err());
 
     let session = Revoke::Session(verified.session());
     authority.revoke(session, RevocationReason::Logout).await.unwrap();
-    let known = authority.authenticate_cookie_from_memory(cookie).unwrap();
+    let known = authority.authenticate_cookie_from_memory(cookie, &client).unwrap();
     assert_revoked(known, RevocationReason::Logout);
 }
 
@@ -317,10 +317,10 @@ async fn a_cookie_session_ends_when_it_is_idle_and_not_while_it_is_used() {
     let cookie = login.granted.expose();
     for _ in 0..3 {
         world.wait(seconds(86_000)).await;
-        assert!(world.authority.authenticate_cookie(cookie).await.is_ok());
+        assert!(world.authority.authenticate_cookie(cookie, &client).await.is_ok());
     }
     world.wait(seconds(86_400 + 60)).await;
-    let idle = world.authority.authenticate_cookie(cookie).await;
+    let idle = world.authority.authenticate_cookie(cookie, &client).await;
     assert!(matches!(idle, Err(VerifyError::Expired)), "{idle:?}");
 }
 
@@ -337,10 +337,18 @@ async fn a_sliding_token_slides_until_the_end_of_its_refresh() {
     for _ in 0..(86_400 / 240 - 1) {
         world.wait(seconds(240)).await;
         assert!(world.authenticate(&token).is_ok());
-        token = world.authority.refresh_sliding(&token).await.unwrap().into_string();
+        token = world
+            .authority
+            .refresh_sliding(&token, &ClientInfo::default())
+            .await
+            .unwrap()
+            .into_string();
     }
     world.wait(seconds(240)).await;
-    assert!(world.authority.refresh_sliding(&token).await.is_err(), "a day is over");
+    assert!(
+        world.authority.refresh_sliding(&token, &ClientInfo::default()).await.is_err(),
+        "a day is over"
+    );
     assert!(matches!(world.authenticate(&token), Err(VerifyError::Expired)));
 }
 

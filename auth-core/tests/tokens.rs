@@ -496,7 +496,7 @@ proptest! {
         let (world, _) = world();
         prop_assert!(world.authenticate(&text).is_err());
         prop_assert!(world.authenticate(&segments.join(".")).is_err());
-        prop_assert!(wait(world.authority.authenticate_cookie(&text)).is_err());
+        prop_assert!(wait(world.authority.authenticate_cookie(&text, &auth_core::ClientInfo::default())).is_err());
     }
 
     /// Whatever we accept, jsonwebtoken accepts with everything required.

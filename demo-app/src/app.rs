@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use actix_jwt::permission::IsStaff;
 use actix_jwt::{Auth, AuthUser, Problem};
 use actix_web::dev::Server;
 use actix_web::middleware::{DefaultHeaders, from_fn};
@@ -41,6 +42,7 @@ pub(crate) fn bind(listen: SocketAddr, auth: &Auth, db: &Db) -> io::Result<(Serv
 fn routes(config: &mut ServiceConfig, auth: &Auth) {
     config
         .configure(auth.mount("/api"))
+        .configure(auth.admin_session_routes("/api/v1/admin/users", IsStaff))
         .configure(auth.single_token_routes("/api/v1/users/login/jwt"))
         .configure(auth.jwks_route())
         .service(get_only("/api/v1/users/me", me))

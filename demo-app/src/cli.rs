@@ -15,7 +15,7 @@ use auth_core::{Authority, Clock, Outage, Session, SessionId, Settings, Settings
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use demo_app::config::{LONGEST_BEARER_LIFETIME, LogFormat};
-use demo_app::users::{NewUser, User, UserError, Users};
+use demo_app::users::{NewUser, Rights, User, UserError, Users};
 use demo_app::{Config, StartError, telemetry};
 use tracing::level_filters::LevelFilter;
 
@@ -34,6 +34,7 @@ const MINUTE: &str = "%Y-%m-%d %H:%M";
 ///                          key in PEM
 ///   SIGNING_KEY_FILE       a file with it (demo.key, made at the first start)
 ///   PUBLIC_URL             where browsers find the site, behind a proxy
+///   TRUSTED_PROXIES        whose X-Forwarded-For is believed, such as 10.0.0.0/8
 ///   INSECURE_COOKIES       true: send cookies over plain HTTP, for development
 ///   LOG_FORMAT             text or json (text)
 ///   LOG_LEVEL              error, warn or info (info: a line for each request)
@@ -96,6 +97,17 @@ enum Command {
         #[command(flatten)]
         password: PasswordArgs,
     },
+    /// Give a user other rights. They apply at once; the user stays logged in.
+    SetRights {
+        name: String,
+        /// Whether the user is staff.
+        #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
+        staff: Option<bool>,
+        #[arg(long, conflicts_with = "no_role")]
+        role: Option<String>,
+        #[arg(long)]
+        no_role: bool,
+    },
     /// Lock a user out and end their sessions.
     Deactivate { name: String },
     /// Let a user log in again.
@@ -111,6 +123,14 @@ enum SessionsCommand {
     List { name: String },
     /// End all sessions of a user, or one.
     Revoke { name: String, session: Option<SessionId> },
+}
+
+fn yes_or_no(word: &str) -> Result<bool, &'static str> {
+    match word {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err("must be yes or no"),
+    }
 }
 
 /// Why a command failed.
@@ -205,6 +225,19 @@ async fn run(cli: Cli) -> Result<String, Failure> {
                 Ok(()) => Ok(format!("{name} has a new password\n")),
                 Err(error) => Err(Failure::User(name, error)),
             }
+        }
+        Command::SetRights { name, staff, role, no_role } => {
+            let upkeep = Upkeep::open(config).await?;
+            let user = upkeep.find(name.clone()).await?;
+            let rights = Rights {
+                is_staff: staff.unwrap_or(user.is_staff),
+                role: if no_role { None } else { role.or(user.role) },
+            };
+            let changed = upkeep.users.set_rights(&upkeep.authority, &name, rights).await;
+            let user = changed.map_err(|error| Failure::User(name, error))?;
+            let staff = if user.is_staff { "staff" } else { "not staff" };
+            let role = user.role.map(|role| format!(", role {role}")).unwrap_or_default();
+            Ok(format!("{}: {staff}{role}\n", user.username))
         }
         Command::Deactivate { name } => set_active(config, name, false).await,
         Command::Activate { name } => set_active(config, name, true).await,

@@ -4,7 +4,7 @@
 //! and [`Settings::NAMES`]. Everything that is wrong is told at once.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use actix_web::http::Uri;
 use auth_core::settings::SecretText;
 use auth_core::store::diesel::PgDb;
 use auth_core::{Fault, KeyRing, Settings, SettingsError};
+use ipnet::IpNet;
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
@@ -40,6 +41,9 @@ pub struct Config {
     /// `public_url`: the origin that browsers see, such as `https://example.org`, where a proxy
     /// stands before the server. Default none.
     pub public_url: Option<String>,
+    /// `trusted_proxies`: addresses or networks of proxies whose `X-Forwarded-For` is believed, a
+    /// list, or separated by commas. Default none.
+    pub trusted_proxies: Vec<String>,
     /// `insecure_cookies`: send cookies over plain HTTP too, for development. Default false.
     pub insecure_cookies: bool,
     /// `log_format`. Default `text`.
@@ -78,6 +82,7 @@ impl Default for Config {
             database: DatabaseUrl::Sqlite("demo.db".into()),
             signing_key_file: None,
             public_url: None,
+            trusted_proxies: Vec::new(),
             insecure_cookies: false,
             log_format: LogFormat::Text,
             log_level: LevelFilter::INFO,
@@ -94,6 +99,7 @@ impl Config {
         "database_url",
         "signing_key_file",
         "public_url",
+        "trusted_proxies",
         "insecure_cookies",
         "log_format",
         "log_level",
@@ -239,6 +245,21 @@ impl Config {
                     return Err(fault(problem));
                 }
                 self.public_url = (!url.is_empty()).then(|| url.trim_end_matches('/').to_owned());
+            }
+            "trusted_proxies" => {
+                let proxies: Option<Vec<_>> = match value {
+                    Value::Array(values) => values.iter().map(Value::as_str).collect(),
+                    Value::String(list) => Some(
+                        list.split(',').map(str::trim).filter(|text| !text.is_empty()).collect(),
+                    ),
+                    _ => None,
+                };
+                let is_proxy =
+                    |text: &&str| text.parse::<IpNet>().is_ok() || text.parse::<IpAddr>().is_ok();
+                let proxies = proxies.filter(|proxies| proxies.iter().all(is_proxy));
+                let problem = "must be addresses or networks, such as 10.0.0.0/8";
+                let proxies = proxies.ok_or_else(|| fault(problem))?;
+                self.trusted_proxies = proxies.into_iter().map(str::to_owned).collect();
             }
             "insecure_cookies" => {
                 let word = value.as_str().map(str::to_ascii_lowercase);

@@ -84,6 +84,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
             Credential::bearer(),
             Credential::header("jwt-auth"),
         ])
+        .trusted_proxies(config.trusted_proxies)
         .insecure_cookies(config.insecure_cookies);
     if let Some(url) = config.public_url {
         auth = auth.public_url(url);

@@ -83,6 +83,22 @@ pub(crate) fn log_event(event: &AuthEvent) {
             event = "store_was_behind", user = %principal, %session, presented,
             "the database is older than a token that we issued: was a backup restored?"
         ),
+        AuthEvent::ClientChanged { principal, session, before, now, refused } => warn!(
+            event = "client_changed", user = %principal, %session, refused,
+            ip_before = before.ip, ip = now.ip,
+            agent_before = before.user_agent, agent = now.user_agent,
+            "a session is used from another network or by another agent"
+        ),
+        AuthEvent::RefreshedTooOften { principal, session, client } => warn!(
+            event = "refreshed_too_often", user = %principal, %session, ip = client.ip,
+            "a session is refreshed far more often than its access tokens expire"
+        ),
+        AuthEvent::CookieRenewed { principal, session } => {
+            info!(event = "cookie_renewed", user = %principal, %session);
+        }
+        AuthEvent::AccessTokensRevoked { principal, reason } => {
+            info!(event = "access_tokens_revoked", user = %principal, reason = reason.as_str());
+        }
         AuthEvent::Revoked { sessions, reason } => {
             info!(event = "revoked", reason = reason.as_str(), sessions = ?sessions);
         }

@@ -1,7 +1,7 @@
 //! The users: a table, what is done with it, and how authentication sees it.
 //!
 //! All SQL about users is here and in the migrations, whose triggers end the sessions of a user
-//! who is deleted or deactivated.
+//! who is deleted or deactivated, and the access tokens of one whose rights change.
 
 use std::fmt;
 
@@ -111,7 +111,6 @@ impl NewUser {
     }
 
     fn check(&self) -> Result<(), UserError> {
-        let is_name_char = |c: char| c.is_alphanumeric() || "@.+-_".contains(c);
         if !(1..=MAX_NAME_CHARS).contains(&self.username.chars().count())
             || !self.username.chars().all(is_name_char)
         {
@@ -127,13 +126,28 @@ impl NewUser {
         {
             return Err(UserError::BadEmail);
         }
-        if self.role.as_ref().is_some_and(|role| {
-            !(1..=MAX_NAME_CHARS).contains(&role.chars().count()) || !role.chars().all(is_name_char)
-        }) {
+        if self.role.as_ref().is_some_and(|role| !is_role(role)) {
             return Err(UserError::BadRole);
         }
         Ok(password::check_new(&self.password)?)
     }
+}
+
+/// What a user may do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// Whether the user is staff.
+    pub is_staff: bool,
+    /// A word that permissions compare.
+    pub role: Option<String>,
+}
+
+fn is_role(role: &str) -> bool {
+    (1..=MAX_NAME_CHARS).contains(&role.chars().count()) && role.chars().all(is_name_char)
+}
+
+fn is_name_char(c: char) -> bool {
+    c.is_alphanumeric() || "@.+-_".contains(c)
 }
 
 impl fmt::Debug for NewUser {
@@ -286,6 +300,32 @@ impl Users {
         }
         // The trigger has ended the sessions; this process is told at once.
         Ok(authority.sync().await?)
+    }
+
+    /// Gives a user other rights. They apply at once, and the user stays logged in.
+    ///
+    /// # Errors
+    /// [`UserError::Unknown`], [`UserError::BadRole`] or an outage.
+    pub async fn set_rights(
+        &self,
+        authority: &Authority,
+        username: &str,
+        rights: Rights,
+    ) -> Result<User, UserError> {
+        if rights.role.as_ref().is_some_and(|role| !is_role(role)) {
+            return Err(UserError::BadRole);
+        }
+        let user = self.find(username).await?.ok_or(UserError::Unknown)?;
+        let changed: Option<User> = run!(&self.db, write, move |conn| {
+            diesel::update(users::table.find(user.id))
+                .set((users::is_staff.eq(rights.is_staff), users::role.eq(rights.role)))
+                .returning(User::as_returning())
+                .get_result(conn)
+                .optional()
+        })?;
+        // The trigger has revoked the access tokens; this process is told at once.
+        authority.sync().await?;
+        changed.ok_or(UserError::Unknown)
     }
 }
 

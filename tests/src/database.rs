@@ -13,8 +13,8 @@ use diesel::sql_types::BigInt;
 use tempfile::TempDir;
 use url::Url;
 
-/// No test takes longer, unless something hangs.
-const LIMIT: Duration = Duration::from_secs(120);
+/// No test takes longer, unless something hangs. (The first one may have to build the program.)
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Each application has a pool, and PostgreSQL takes 100 connections by default.
 const MOST_POSTGRES_TESTS_AT_ONCE: u32 = 6;

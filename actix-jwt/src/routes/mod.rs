@@ -8,10 +8,13 @@
 
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard};
+use auth_core::Permission;
 
 use crate::auth::Auth;
+use crate::middleware::JwtAuth;
 use crate::problem::Problem;
 
+mod admin;
 mod body;
 mod keys;
 mod session;
@@ -57,10 +60,38 @@ impl Auth {
         self.routes(path, token::ROUTES)
     }
 
-    /// Session login with cookies under `path`: `POST /login`, `/logout` and `/logout/all`,
-    /// `GET /csrf`, `GET /sessions`, `DELETE /sessions/{id}`.
+    /// Session login with cookies under `path`: `POST /login`, `/logout`, `/logout/all` and
+    /// `/logout/others`, `GET /csrf`, `GET /sessions`, `DELETE /sessions/{id}`.
     pub fn session_routes(&self, path: &str) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
         self.routes(path, session::ROUTES)
+    }
+
+    /// The sessions of any user, for whom `permission` allows, under `path`:
+    /// `GET {path}/{user_id}/sessions` lists them, `DELETE` ends all, and
+    /// `DELETE {path}/{user_id}/sessions/{id}` one. `?user_type=` names the kind of user where there
+    /// are several.
+    ///
+    /// ```
+    /// use actix_jwt::{Auth, permission::IsStaff};
+    /// # fn example(auth: Auth, config: &mut actix_web::web::ServiceConfig) {
+    /// config.configure(auth.admin_session_routes("/api/v1/admin/users", IsStaff));
+    /// # }
+    /// ```
+    pub fn admin_session_routes<P: Permission + Clone>(
+        &self,
+        path: &str,
+        permission: P,
+    ) -> impl FnOnce(&mut ServiceConfig) + Clone + use<P> {
+        let auth = self.clone();
+        let path = path.trim_end_matches('/').to_owned();
+        move |config| {
+            for (suffix, methods) in admin::ROUTES {
+                let guard = JwtAuth::require(permission.clone());
+                let resource = resource(&format!("{path}{suffix}"), methods);
+                config.service(resource.wrap(guard).app_data(auth.clone()));
+            }
+            config.app_data(auth);
+        }
     }
 
     /// Login for one token without refresh: `POST {path}`, and `GET {path}/info`, which tells

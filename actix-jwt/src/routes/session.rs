@@ -6,7 +6,7 @@ use auth_core::claims::DEFAULT_USER_TYPE;
 use auth_core::session::RevocationReason;
 use auth_core::store::Revoke;
 use auth_core::token::csrf_token;
-use auth_core::{LoginError, Session, SessionId, VerifyError, random};
+use auth_core::{LoginError, Principal, Session, SessionId, VerifyError, random};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
@@ -23,6 +23,7 @@ pub(super) const ROUTES: Routes = &[
     ("/login/", &Methods { allow: "POST", routes: || vec![web::post().to(login)] }),
     ("/logout/", &Methods { allow: "POST", routes: || vec![web::post().to(logout)] }),
     ("/logout/all/", &Methods { allow: "POST", routes: || vec![web::post().to(logout_all)] }),
+    ("/logout/others/", &Methods { allow: "POST", routes: || vec![web::post().to(logout_others)] }),
     ("/csrf/", &Methods { allow: "GET, HEAD", routes: || vec![get().to(csrf_cookie)] }),
     ("/sessions/", &Methods { allow: "GET, HEAD", routes: || vec![get().to(sessions)] }),
     ("/sessions/{id}/", &Methods { allow: "DELETE", routes: || vec![web::delete().to(end)] }),
@@ -39,7 +40,7 @@ async fn login(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpRespo
     csrf::check_login(&request, &auth.inner().trusted_origins)
         .map_err(|fault| auth.problem(Cause::Csrf(fault)))?;
     let [username, password] = body.plain_fields(["username", "password"])?;
-    let client = Auth::client(&request);
+    let client = auth.client(&request);
     let authority = auth.authority();
     let refused = |error| match error {
         LoginError::Outage(outage) => auth.problem(outage),
@@ -52,7 +53,7 @@ async fn login(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpRespo
 
     // A login replaces the session that the browser had (ASVS 7.2.4).
     if let Some(old) = cookie(request.headers(), SESSION_COOKIE)
-        && let Ok(old) = authority.authenticate_cookie(old).await
+        && let Ok(old) = authority.authenticate_cookie(old, &client).await
     {
         authority.logout(&old).await?;
     }
@@ -76,6 +77,13 @@ async fn logout_all(auth: Auth, user: AuthUser) -> Result<HttpResponse, Problem>
     Ok(without_cookies(&auth, HttpResponse::NoContent()).finish())
 }
 
+async fn logout_others(auth: Auth, user: AuthUser) -> Result<HttpResponse, Problem> {
+    let (principal, keep) = (user.principal().clone(), user.session());
+    let others = Revoke::OtherSessions { principal, keep };
+    auth.authority().revoke(others, RevocationReason::Logout).await?;
+    Ok(private(HttpResponse::NoContent()).finish())
+}
+
 /// The CSRF token: of the session, where the request has one, else a new one for the login.
 async fn csrf_cookie(auth: Auth, request: HttpRequest) -> Result<HttpResponse, Problem> {
     #[derive(Serialize)]
@@ -86,14 +94,16 @@ async fn csrf_cookie(auth: Auth, request: HttpRequest) -> Result<HttpResponse, P
 
     let session = match cookie(request.headers(), SESSION_COOKIE) {
         None => None,
-        Some(value) => match auth.authority().authenticate_cookie(value).await {
-            Ok(verified) => Some((value, verified)),
-            Err(error @ (VerifyError::Outage(_) | VerifyError::Stale)) => {
-                return Err(auth.refused(error, Shown::Cookie));
+        Some(value) => {
+            match auth.authority().authenticate_cookie(value, &auth.client(&request)).await {
+                Ok(verified) => Some((value, verified)),
+                Err(error @ (VerifyError::Outage(_) | VerifyError::Stale)) => {
+                    return Err(auth.refused(error, Shown::Cookie));
+                }
+                // A session that is over does not keep anybody from logging in.
+                Err(_) => None,
             }
-            // A session that is over does not keep anybody from logging in.
-            Err(_) => None,
-        },
+        }
     };
     let now = auth.authority().clock().now();
     let (token, seconds) = match session {
@@ -114,7 +124,7 @@ fn is_csrf_token(text: &str) -> bool {
 
 /// A session as its user sees it.
 #[derive(Serialize)]
-struct Device {
+pub(super) struct Device {
     id: String,
     current: bool,
     carrier: &'static str,
@@ -127,7 +137,7 @@ struct Device {
 }
 
 impl Device {
-    fn new(session: Session, current: SessionId) -> Self {
+    pub(super) fn new(session: Session, current: SessionId) -> Self {
         let text = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Millis, true);
         Self {
             id: session.id.to_string(),
@@ -152,14 +162,25 @@ async fn sessions(auth: Auth, user: AuthUser) -> Result<HttpResponse, Problem> {
 /// Somebody else's session is not found: whether it exists is not told (ASVS 8.2.2).
 async fn end(auth: Auth, user: AuthUser, id: web::Path<String>) -> Result<HttpResponse, Problem> {
     let id: SessionId = id.parse().map_err(|_| Problem::not_found())?;
-    let session = auth.authority().session(id).await?;
-    if session.is_none_or(|s| s.principal != *user.principal() || s.revoked.is_some()) {
-        return Err(Problem::not_found());
-    }
-    auth.authority().revoke(Revoke::Session(id), RevocationReason::Logout).await?;
+    end_one(&auth, user.principal(), id, RevocationReason::Logout).await?;
     let response = HttpResponse::NoContent();
     let is_current = id == user.session();
     Ok(if is_current { without_cookies(&auth, response) } else { private(response) }.finish())
+}
+
+/// Ends a session of this principal that lives.
+pub(super) async fn end_one(
+    auth: &Auth,
+    principal: &Principal,
+    id: SessionId,
+    reason: RevocationReason,
+) -> Result<(), Problem> {
+    let session = auth.authority().session(id).await?;
+    if session.is_none_or(|s| s.principal != *principal || s.revoked.is_some()) {
+        return Err(Problem::not_found());
+    }
+    auth.authority().revoke(Revoke::Session(id), reason).await?;
+    Ok(())
 }
 
 fn without_cookies(auth: &Auth, response: HttpResponseBuilder) -> HttpResponseBuilder {
@@ -171,7 +192,7 @@ fn without_cookies(auth: &Auth, response: HttpResponseBuilder) -> HttpResponseBu
 }
 
 /// Not for caches (ASVS 14.3.2).
-fn private(mut response: HttpResponseBuilder) -> HttpResponseBuilder {
+pub(super) fn private(mut response: HttpResponseBuilder) -> HttpResponseBuilder {
     response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")));
     response
 }

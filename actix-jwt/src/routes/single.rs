@@ -24,7 +24,7 @@ async fn login(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpRespo
     }
 
     let [username, password] = body.plain_fields(["username", "password"])?;
-    let client = Auth::client(&request);
+    let client = auth.client(&request);
     let authority = auth.authority();
     let proof = authority.prove_password(DEFAULT_USER_TYPE, &username, &password, &client).await;
     let proof = proof.map_err(|error| auth.problem(error))?;

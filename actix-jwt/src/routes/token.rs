@@ -43,7 +43,7 @@ async fn obtain(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpResp
     Ok(tokens(Pair { refresh, access, more }))
 }
 
-async fn refresh(auth: Auth, body: Json) -> Result<HttpResponse, Problem> {
+async fn refresh(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpResponse, Problem> {
     #[derive(Serialize)]
     struct Refreshed<'a> {
         access: &'a str,
@@ -52,7 +52,7 @@ async fn refresh(auth: Auth, body: Json) -> Result<HttpResponse, Problem> {
     }
 
     let [token] = body.fields(["refresh"])?;
-    let refreshed = auth.authority().refresh(&token).await;
+    let refreshed = auth.authority().refresh(&token, &auth.client(&request)).await;
     let refreshed = refreshed.map_err(|error| auth.problem(error))?;
     Ok(tokens(Refreshed {
         access: refreshed.access.expose(),
@@ -90,9 +90,13 @@ async fn obtain_sliding(
     Ok(tokens(Sliding { token: login.granted.expose() }))
 }
 
-async fn refresh_sliding(auth: Auth, body: Json) -> Result<HttpResponse, Problem> {
+async fn refresh_sliding(
+    auth: Auth,
+    request: HttpRequest,
+    body: Json,
+) -> Result<HttpResponse, Problem> {
     let [token] = body.fields(["token"])?;
-    let token = auth.authority().refresh_sliding(&token).await;
+    let token = auth.authority().refresh_sliding(&token, &auth.client(&request)).await;
     let token = token.map_err(|error| auth.problem(error))?;
     Ok(tokens(Sliding { token: token.expose() }))
 }
@@ -103,7 +107,7 @@ async fn prove(
     body: Json,
 ) -> Result<(Proof, ClientInfo), Problem> {
     let [username, password] = body.fields(["username", "password"])?;
-    let client = Auth::client(request);
+    let client = auth.client(request);
     let kind = auth_core::claims::DEFAULT_USER_TYPE;
     let proof = auth.authority().prove_password(kind, &username, &password, &client).await;
     Ok((proof.map_err(|error| auth.problem(error))?, client))

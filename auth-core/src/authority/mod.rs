@@ -15,9 +15,9 @@ use crate::event::{AuthEvent, Subscriber};
 use crate::jws::Jws;
 use crate::keys::KeyRing;
 use crate::password::{PasswordHash, PasswordLanes};
-use crate::revocation::RevocationView;
-use crate::rotation::{Decision, Refusal, RotationPolicy, decide, later};
-use crate::session::{Carrier, Principal, RevocationReason, Session};
+use crate::revocation::{RevocationView, Verdict};
+use crate::rotation::{Decision, Presented, Refusal, RotationPolicy, decide, later};
+use crate::session::{BindSession, Carrier, ClientInfo, Principal, RevocationReason, Session};
 use crate::settings::{Settings, WhenStale};
 use crate::store::SessionStore;
 
@@ -157,7 +157,10 @@ impl Authority {
         if session.principal != facts.principal {
             return Err(VerifyError::Invalid("the session of somebody else"));
         }
-        match decide(&session, generation, self.0.clock.now(), &self.rotation_policy()) {
+        // Who asks need not be who holds it.
+        let presented = Presented { generation, client: ClientInfo::default() };
+        let policy = RotationPolicy { bind: BindSession::None, ..self.rotation_policy() };
+        match decide(&session, &presented, self.0.clock.now(), &policy) {
             Decision::Rotate { .. } | Decision::Keep | Decision::Repeat => Ok(Some(session)),
             Decision::Reused => Err(VerifyError::Revoked(RevocationReason::Reuse)),
             Decision::Refused(refusal) => Err(refusal.into()),
@@ -231,9 +234,16 @@ impl Authority {
     }
 
     fn check_revocation(&self, facts: &Facts) -> Result<(), VerifyError> {
-        if let Some(reason) = self.0.revocations.reason_against(facts) {
-            return Err(VerifyError::Revoked(reason));
+        match self.0.revocations.verdict(facts) {
+            Verdict::Good => self.check_current(),
+            Verdict::Revoked(reason) | Verdict::RightsChanged(reason) => {
+                Err(VerifyError::Revoked(reason))
+            }
         }
+    }
+
+    /// Whether what this process has heard of revocations can be relied upon.
+    fn check_current(&self) -> Result<(), VerifyError> {
         if self.0.settings.revocation_when_stale == WhenStale::Refuse && !self.is_current() {
             return Err(VerifyError::Stale);
         }
@@ -268,6 +278,9 @@ impl Authority {
             grace: settings.refresh_grace,
             idle: settings.refresh_token_lifetime,
             revocation_lifetime: self.revocation_lifetime(),
+            bind: settings.bind_session,
+            // A client that waits for its access token to expire needs a quarter of that.
+            usual_interval: settings.access_token_lifetime / 4,
         }
     }
 
@@ -299,6 +312,22 @@ impl Authority {
         (self.0.settings.session_idle_timeout / 2).min(Duration::from_secs(60))
     }
 
+    /// Tells of a session that was shown by `now` after it had been shown by `before`. Addresses
+    /// within a network come and go.
+    fn note_client(&self, session: &Session, before: &ClientInfo, now: &ClientInfo, refused: bool) {
+        let now = now.clone().or(before);
+        let is_other = |binding| now.is_other_than(before, binding);
+        if refused || is_other(BindSession::Network) || is_other(BindSession::UserAgent) {
+            self.emit(&AuthEvent::ClientChanged {
+                principal: session.principal.clone(),
+                session: session.id,
+                before: before.clone(),
+                now,
+                refused,
+            });
+        }
+    }
+
     fn emit(&self, event: &AuthEvent) {
         for subscriber in &self.0.subscribers {
             subscriber(event);
@@ -312,6 +341,7 @@ impl From<Refusal> for VerifyError {
             Refusal::Revoked(reason) => Self::Revoked(reason),
             Refusal::Expired => Self::Expired,
             Refusal::WrongCarrier => Self::Invalid("not a session of refresh tokens"),
+            Refusal::OtherClient => Self::Invalid("bound to another client"),
         }
     }
 }

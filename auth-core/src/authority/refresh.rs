@@ -1,5 +1,6 @@
 //! What refresh tokens and sliding tokens are exchanged for, and how they end.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::Authority;
@@ -7,21 +8,29 @@ use crate::claims::{Facts, RawClaims, TokenKind};
 use crate::directory::Account;
 use crate::error::{RefreshError, VerifyError};
 use crate::event::AuthEvent;
-use crate::rotation::{Decision, later};
+use crate::rotation::{Decision, Presented, Refusal, RotationPolicy, earlier, later};
 use crate::session::{Carrier, ClientInfo, RevocationReason, Session};
 use crate::store::{Revoke, Rotation, Stamp, Target};
 use crate::token::{Refreshed, SlidingToken};
 
 impl Authority {
     /// Exchanges a refresh token for a new access token and, with rotation, a new refresh token.
-    /// The account is loaded again: a changed role shows, an inactive user gets nothing.
+    /// The account is loaded again: a changed role shows, an inactive user gets nothing. `client`
+    /// is who presents the token, as far as is known.
     ///
     /// # Errors
     /// [`RefreshError`]. A spent token, used again past the grace, ends its session.
-    pub async fn refresh(&self, token: &str) -> Result<Refreshed, RefreshError> {
+    pub async fn refresh(
+        &self,
+        token: &str,
+        client: &ClientInfo,
+    ) -> Result<Refreshed, RefreshError> {
         let facts = self.read(token, only(TokenKind::Refresh))?;
-        let account = self.refreshing_account(&facts).await?;
-        let rotation = self.rotate(&facts).await?;
+        let begun = self.0.clock.now();
+        // Before the rotation: one that cannot be answered would spend the token.
+        let mut account = self.refreshing_account(&facts).await?;
+        let policy = self.rotation_policy();
+        let (rotation, now) = self.rotate(&facts, client, &policy).await?;
         let session = &rotation.session;
         let session_id = session.id;
         let principal = session.principal.clone();
@@ -37,9 +46,17 @@ impl Authority {
                         presented,
                     });
                 }
+                if policy.has_become_too_frequent(session, now) {
+                    self.emit(&AuthEvent::RefreshedTooOften {
+                        principal: principal.clone(),
+                        session: session_id,
+                        client: session.client.clone(),
+                    });
+                }
                 self.emit(&AuthEvent::Refreshed { principal, session: session_id, generation: to });
             }
             Decision::Keep => {
+                self.note_life(session, client, now).await;
                 let generation = session.generation;
                 self.emit(&AuthEvent::Refreshed { principal, session: session_id, generation });
             }
@@ -50,9 +67,20 @@ impl Authority {
                 self.note_reuse(&facts, session);
                 return Err(VerifyError::Revoked(RevocationReason::Reuse).into());
             }
-            Decision::Refused(refusal) => return Err(VerifyError::from(refusal).into()),
+            Decision::Refused(refusal) => {
+                if refusal == Refusal::OtherClient {
+                    self.note_client(session, &session.client, client, true);
+                }
+                return Err(VerifyError::from(refusal).into());
+            }
+        }
+        if let Some(before) = &rotation.client_before {
+            self.note_client(session, before, client, false);
         }
 
+        if !facts.has_session || self.rights_changed_since(session, begun) {
+            account = self.refreshing_account(&facts).await?;
+        }
         let rotates = self.0.settings.rotate_refresh_tokens;
         Ok(Refreshed {
             access: self.access_token(session, &account)?,
@@ -66,7 +94,11 @@ impl Authority {
     ///
     /// # Errors
     /// [`RefreshError`]; [`VerifyError::Expired`] also when the time for exchanging is over.
-    pub async fn refresh_sliding(&self, token: &str) -> Result<SlidingToken, RefreshError> {
+    pub async fn refresh_sliding(
+        &self,
+        token: &str,
+        client: &ClientInfo,
+    ) -> Result<SlidingToken, RefreshError> {
         let facts = self.read(token, only(TokenKind::Sliding))?;
         let now = self.0.clock.now();
         match facts.refresh_expires_at {
@@ -74,7 +106,7 @@ impl Authority {
             Some(end) if end <= now.timestamp() => return Err(VerifyError::Expired.into()),
             Some(_) => {}
         }
-        let account = self.refreshing_account(&facts).await?;
+        let mut account = self.refreshing_account(&facts).await?;
         let session = self.0.store.find(facts.session).await?;
         let session = session
             .filter(|s| s.principal == facts.principal && s.carrier == Carrier::Single)
@@ -85,7 +117,16 @@ impl Authority {
         if session.is_over(now) {
             return Err(VerifyError::Expired.into());
         }
-        self.0.store.touch(session.id, now, session.idle_expires_at).await?;
+        if client.is_other_than(&session.client, self.0.settings.bind_session) {
+            self.note_client(&session, &session.client, client, true);
+            return Err(VerifyError::from(Refusal::OtherClient).into());
+        }
+        if self.rights_changed_since(&session, now) {
+            account = self.refreshing_account(&facts).await?;
+        }
+        self.note_client(&session, &session.client, client, false);
+        let client = client.clone().or(&session.client);
+        self.0.store.touch(session.id, now, session.idle_expires_at, &client).await?;
         Ok(self.sliding_token(&session, &account)?)
     }
 
@@ -128,7 +169,10 @@ impl Authority {
             carrier: Carrier::Token,
             generation: 0,
             rotated_at: now,
+            refreshes_until: now,
+            rights_version: 0,
             secret_hash: None,
+            secret_nonce: None,
             created_at: now,
             // The token says when it was issued, not when its user logged in.
             authenticated_at: None,
@@ -171,17 +215,43 @@ impl Authority {
             .ok_or(RefreshError::NoActiveAccount)
     }
 
-    async fn rotate(&self, facts: &Facts) -> Result<Rotation, VerifyError> {
+    async fn rotate(
+        &self,
+        facts: &Facts,
+        client: &ClientInfo,
+        policy: &RotationPolicy,
+    ) -> Result<(Rotation, DateTime<Utc>), VerifyError> {
         if !facts.has_session {
             self.adopt(facts).await?;
         }
-        let presented = facts.presented_generation()?;
-        let policy = self.rotation_policy();
+        let generation = facts.presented_generation()?;
+        let presented = Presented { generation, client: client.clone() };
         let now = self.0.clock.now();
-        let rotation = self.0.store.rotate(facts.session, presented, now, &policy).await?;
+        let rotation = self.0.store.rotate(facts.session, &presented, now, policy).await?;
         rotation
             .filter(|rotation| rotation.session.principal == facts.principal)
+            .map(|rotation| (rotation, now))
             .ok_or(VerifyError::Invalid("unknown session"))
+    }
+
+    /// A refresh that changes nothing in the store is a sign of life all the same.
+    async fn note_life(&self, session: &Session, client: &ClientInfo, now: DateTime<Utc>) {
+        if now < later(session.last_seen_at, self.seen_interval()) {
+            return;
+        }
+        let client = client.clone().or(&session.client);
+        let touched = self.0.store.touch(session.id, now, session.idle_expires_at, &client).await;
+        if let Err(outage) = touched {
+            // Worth a line, not worth refusing what has been decided.
+            tracing::warn!(error = %outage, "a sign of life could not be noted");
+        }
+    }
+
+    /// Whether an account that was loaded at `begun` may show older rights than the session's
+    /// version promises. The version tells the time of the change by another node's clock.
+    fn rights_changed_since(&self, session: &Session, begun: DateTime<Utc>) -> bool {
+        let lately = earlier(begun, self.slack()).timestamp_millis();
+        session.rights_version >= lately.max(1).cast_unsigned()
     }
 
     /// The store has ended the session: this process refuses its access tokens from now on.
@@ -189,7 +259,7 @@ impl Authority {
         let at = session.revoked.map_or_else(|| self.0.clock.now(), |(at, _)| at);
         let until = later(at, self.revocation_lifetime());
         let stamp = Stamp { at, reason: RevocationReason::Reuse, until };
-        self.0.revocations.enter(Target::Session(session.id), &stamp);
+        self.0.revocations.enter(&Target::Session(session.id), &stamp);
         self.emit(&AuthEvent::ReuseDetected {
             principal: session.principal.clone(),
             session: session.id,

@@ -1,6 +1,7 @@
 //! Ending sessions, hearing of what others ended, and clearing away.
 
 use chrono::{DateTime, Utc};
+use tokio::sync::watch;
 
 use super::Authority;
 use crate::claims::Verified;
@@ -8,7 +9,7 @@ use crate::error::Outage;
 use crate::event::AuthEvent;
 use crate::rotation::{earlier, later};
 use crate::session::{Principal, RevocationReason, Session, SessionId};
-use crate::store::{Revoke, Stamp, Target};
+use crate::store::{Revoke, Revoked, Stamp, Target};
 
 impl Authority {
     /// Ends the session of a verified credential: a logout.
@@ -25,10 +26,13 @@ impl Authority {
         self.revoke_until(session, RevocationReason::Logout, until).await.map(|_| ())
     }
 
-    /// Ends sessions. When this returns, this process accepts none of their credentials any
-    /// more; the others follow within their poll interval. Answers the sessions that were ended.
+    /// Ends sessions, or the access tokens of sessions. When this returns, this process accepts
+    /// none of them any more; the others follow at once where the store can tell them, else within their
+    /// poll interval. Answers the sessions that were ended.
     ///
-    /// [`Revoke::Principal`] also revokes the principal's tokens of other issuers.
+    /// [`Revoke::Principal`], [`Revoke::OtherSessions`] and [`Revoke::AccessTokens`] also revoke the
+    /// principal's tokens of other issuers, which might be anybody's. For [`Revoke::AccessTokens`]
+    /// change the rights first.
     ///
     /// # Errors
     /// The store is away; then no session was ended.
@@ -40,15 +44,20 @@ impl Authority {
         let until = |lifetime| later(self.0.clock.now(), lifetime);
         let long = until(self.0.settings.foreign_token_lifetime + self.slack());
         let short = until(self.revocation_lifetime());
-        match &revoke {
-            Revoke::Foreign(_) => return self.revoke_until(revoke, reason, long).await,
-            // First, and visible before the sessions are listed: somebody who makes a session of
-            // a foreign token, and then sees no revocation, knows that it will be listed.
-            Revoke::Principal(principal) if self.accepts_foreign() => {
-                let foreign = Revoke::Foreign(principal.clone());
-                self.revoke_until(foreign, reason, long).await?;
+        // First, and visible before the sessions are listed: somebody who makes a session of
+        // a foreign token, and then sees no revocation, knows that it will be listed.
+        let foreign = match &revoke {
+            Revoke::Foreign(_) | Revoke::ForeignAccess(_) => {
+                return self.revoke_until(revoke, reason, long).await;
             }
-            Revoke::Principal(_) | Revoke::Session(_) | Revoke::OtherSessions { .. } => {}
+            Revoke::Principal(principal) | Revoke::OtherSessions { principal, .. } => {
+                Some(Revoke::Foreign(principal.clone()))
+            }
+            Revoke::AccessTokens(principal) => Some(Revoke::ForeignAccess(principal.clone())),
+            Revoke::Session(_) => None,
+        };
+        if let Some(foreign) = foreign.filter(|_| self.accepts_foreign()) {
+            self.revoke_until(foreign, reason, long).await?;
         }
         self.revoke_until(revoke, reason, short).await
     }
@@ -60,16 +69,17 @@ impl Authority {
         until: DateTime<Utc>,
     ) -> Result<Vec<SessionId>, Outage> {
         let stamp = Stamp { at: self.0.clock.now(), reason, until };
-        let ended = self.0.store.revoke(&revoke, stamp).await?;
-        match revoke {
-            Revoke::Session(id) => self.0.revocations.enter(Target::Session(id), &stamp),
-            Revoke::Foreign(principal) => {
-                self.0.revocations.enter(Target::Foreign(principal), &stamp);
-            }
-            Revoke::Principal(_) | Revoke::OtherSessions { .. } => {}
+        let Revoked { ended, targets } = self.0.store.revoke(&revoke, stamp).await?;
+        for target in &targets {
+            self.0.revocations.enter(target, &stamp);
         }
-        for id in &ended {
-            self.0.revocations.enter(Target::Session(*id), &stamp);
+        match revoke {
+            // Also where another process ended it, a moment ago.
+            Revoke::Session(id) => self.0.revocations.enter(&Target::Session(id), &stamp),
+            Revoke::AccessTokens(principal) => {
+                self.emit(&AuthEvent::AccessTokensRevoked { principal, reason });
+            }
+            _ => {}
         }
         if !ended.is_empty() {
             self.emit(&AuthEvent::Revoked { sessions: ended.clone(), reason });
@@ -117,6 +127,13 @@ impl Authority {
         let news = self.0.store.revocations(view.ask_after(), asked_at).await?;
         view.apply(news, asked_at.timestamp_millis());
         Ok(())
+    }
+
+    /// A number that changes whenever revocations may have been appended, so that
+    /// [`Authority::sync`] is called at once. `None` where only asking now and then tells, or
+    /// [`revocation_listen`](crate::Settings::revocation_listen) is off.
+    pub fn nudges(&self) -> Option<watch::Receiver<u64>> {
+        self.0.settings.revocation_listen.then(|| self.0.store.nudges()).flatten()
     }
 
     /// Removes expired sessions and revocations in small batches. Answers how many rows went.

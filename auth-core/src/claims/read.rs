@@ -33,6 +33,7 @@ pub(crate) struct RawClaims<'a> {
     aud: Vec<Cow<'a, str>>,
     sid: Option<Cow<'a, str>>,
     generation: Option<u64>,
+    rights_version: u64,
     single_user: Option<Cow<'a, str>>,
     auth_time: Option<u64>,
     methods: Vec<Method>,
@@ -127,6 +128,8 @@ impl<'a> RawClaims<'a> {
             has_session: sid.is_some(),
             token_id: self.token_id.map(|id| id.as_ref().into()),
             generation: self.generation,
+            // Only ours to grant: a token of another issuer has none.
+            rights_version: if sid.is_some() { self.rights_version } else { 0 },
             issued_at: self.iat.map(signed),
             expires_at: signed(exp),
             refresh_expires_at: self.refresh_exp.map(signed),
@@ -136,6 +139,7 @@ impl<'a> RawClaims<'a> {
             role: self.role.map(Into::into),
             scope: self.scope.unwrap_or_default().into(),
             payload: payload.into(),
+            has_new_cookie: false,
         })
     }
 }
@@ -182,6 +186,7 @@ impl<'de> Visitor<'de> for ClaimsSeed<'_> {
                 "aud" => claims.aud = map.next_value::<Texts<'de>>()?.0,
                 "sid" => claims.sid = Some(map.next_value::<Text<'de>>()?.0),
                 "gen" => claims.generation = Some(generation(&mut map)?),
+                "rights_version" => claims.rights_version = rights_version(&map.next_value()?),
                 "auth_time" => claims.auth_time = Some(time(&mut map)?),
                 // These only grant. Another issuer may mean something else by them: then they
                 // grant nothing.
@@ -229,6 +234,11 @@ fn time<'de, A: MapAccess<'de>>(map: &mut A) -> Result<u64, A::Error> {
 /// A store keeps a generation as a signed 64-bit number, and counts on.
 fn generation<'de, A: MapAccess<'de>>(map: &mut A) -> Result<u64, A::Error> {
     bounded(map, i64::MAX as u64 - 1)
+}
+
+/// Another issuer may mean something else by it: then it is as good as none.
+fn rights_version(value: &Value) -> u64 {
+    value.as_u64().unwrap_or(0)
 }
 
 fn bounded<'de, A: MapAccess<'de>>(map: &mut A, max: u64) -> Result<u64, A::Error> {

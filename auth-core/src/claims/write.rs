@@ -102,6 +102,9 @@ fn profile<M: SerializeMap>(
     account: &Account,
     custom: &Map<String, Value>,
 ) -> Result<(), M::Error> {
+    if session.rights_version > 0 {
+        map.serialize_entry("rights_version", &session.rights_version)?;
+    }
     if let Some(authenticated_at) = session.authenticated_at {
         map.serialize_entry("auth_time", &authenticated_at.timestamp())?;
     }

@@ -1,7 +1,10 @@
 //! Many callers at once see the same as one after the other.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::rotation::{Decision, Refusal};
+use crate::store::Renewal;
 
 /// As many as a page with many tabs, retried, on a bad day.
 const CALLERS: u64 = 200;
@@ -39,6 +42,7 @@ pub async fn simultaneous_refreshes_of_one_token_agree(store: &Store) {
             rotated_at: now,
             last_seen_at: now,
             idle_expires_at: now + policy().idle,
+            refreshes_until: now + policy().usual_interval,
             ..session.clone()
         };
         assert!(rotations.iter().all(|rotation| rotation.session == expected));
@@ -136,7 +140,7 @@ pub async fn a_revoked_session_never_rotates_again(store: &Store) {
                 loop {
                     now += millisecond();
                     let rotation = rotate(&store, id, generation, now, &policy()).await;
-                    let Rotation { decision, session } = rotation.expect("it was stored");
+                    let Rotation { decision, session, .. } = rotation.expect("it was stored");
                     match decision {
                         Decision::Rotate { .. } | Decision::Repeat => {
                             generation = session.generation;
@@ -161,6 +165,54 @@ pub async fn a_revoked_session_never_rotates_again(store: &Store) {
         assert!(last_seen_by_callers.iter().all(|session| *session == at_logout));
         assert_eq!(find(store, id).await, Some(at_logout));
     }
+}
+
+/// Each change of rights is a version of its own, or one of two would be forgotten; refreshes in
+/// between change nothing about that.
+pub async fn simultaneous_changes_of_rights_all_count(store: &Store) {
+    let session = some_session(store).await;
+    let seq = last_seq(store).await;
+    let changes = at_once((0..20).map(|_| {
+        let (store, me) = (Arc::clone(store), session.principal.clone());
+        async move {
+            revoke(&store, Revoke::AccessTokens(me), stamp(RevocationReason::RightsChanged)).await
+        }
+    }));
+    let refreshes = present_at_once(store, session.id, 0, at(60));
+    tokio::join!(changes, refreshes);
+    let versions: BTreeSet<_> = targets_after(store, seq)
+        .await
+        .into_iter()
+        .map(|target| match target {
+            Target::Rights { version, .. } => version,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(versions.len(), 20);
+    let after = find(store, session.id).await.expect("it was stored");
+    assert_eq!(Some(&after.rights_version), versions.last());
+    assert_eq!(after.generation, 1);
+}
+
+/// Many tabs whose secret is due to be renewed: one renewal.
+pub async fn simultaneous_renewals_of_a_secret_make_one(store: &Store) {
+    let secret_hash = Some(SecretHash::of(b"old"));
+    let cookie = Session { carrier: Carrier::Cookie, secret_hash, ..session(&somebody()) };
+    let id = stored(store, cookie).await.id;
+    let renewals = at_once((0..50u8).map(|tab| {
+        let store = Arc::clone(store);
+        async move {
+            let renewal = Renewal { hash: SecretHash::of(&[tab]), nonce: [tab; 16], at: at(1) };
+            let renewed = store.renew_secret(id, SecretHash::of(b"old"), &renewal).await;
+            renewed.expect(AWAY).then_some(renewal)
+        }
+    }));
+    let renewals: Vec<_> = renewals.await.into_iter().flatten().collect();
+    let after = find(store, id).await.expect("it was stored");
+    assert_eq!(renewals.len(), 1);
+    assert_eq!(after.secret_hash, Some(renewals[0].hash));
+    assert_eq!(after.secret_nonce, Some(renewals[0].nonce));
+    assert_eq!(after.generation, 1);
 }
 
 /// A retry that overtakes the first attempt makes no second row and no error.
@@ -199,14 +251,17 @@ pub async fn pruning_spares_what_was_refreshed_meanwhile(store: &Store) {
 pub async fn touching_does_not_bring_back_what_is_revoked(store: &Store) {
     let cookie = Session { carrier: Carrier::Cookie, ..session(&somebody()) };
     let id = stored(store, cookie).await.id;
-    let touching = at_once((1..20).map(|seconds| {
-        let store = Arc::clone(store);
-        async move { store.touch(id, at(seconds), at(3600)).await.expect(AWAY) }
-    }));
+    let touching =
+        at_once((1..20).map(|seconds| {
+            let store = Arc::clone(store);
+            async move {
+                store.touch(id, at(seconds), at(3600), &ClientInfo::default()).await.expect(AWAY)
+            }
+        }));
     let logout = revoke(store, Revoke::Session(id), stamp(RevocationReason::Logout));
     tokio::join!(touching, logout);
     let revoked = find(store, id).await;
     assert!(revoked.as_ref().is_some_and(|session| session.revoked.is_some()));
-    store.touch(id, at(1000), at(4600)).await.expect(AWAY);
+    store.touch(id, at(1000), at(4600), &ClientInfo::default()).await.expect(AWAY);
     assert_eq!(find(store, id).await, revoked);
 }

@@ -79,6 +79,44 @@ pub async fn foreign_tokens_are_revoked_by_their_user(store: &Store) {
     assert_eq!(find(store, mine.id).await, Some(mine));
 }
 
+/// Sessions live on; each has a version of its rights that is higher than any before, whatever the
+/// clock says, and the revocation names it.
+pub async fn changed_rights_are_a_version_that_grows(store: &Store) {
+    let me = somebody();
+    let rotated = Session { rotated_at: at(1000), ..session(&me) };
+    let mine = [stored(store, session(&me)).await, stored(store, rotated).await];
+    let ended = stored(store, session(&me)).await;
+    revoke(store, Revoke::Session(ended.id), stamp(RevocationReason::Logout)).await;
+    let ended = find(store, ended.id).await;
+    let not_mine = some_session(store).await;
+    let millis = |seconds| at(seconds).timestamp_millis().cast_unsigned();
+
+    for (now, versions) in [
+        (0, [millis(0) + 1, millis(1000) + 1]),
+        (-60, [millis(0) + 2, millis(1000) + 2]),
+        (2000, [millis(2000); 2]),
+    ] {
+        let seq = last_seq(store).await;
+        let stamp = Stamp { at: at(now), ..stamp(RevocationReason::RightsChanged) };
+        assert_eq!(revoke(store, Revoke::AccessTokens(me.clone()), stamp).await, []);
+        let mut targets = Vec::new();
+        for (session, version) in mine.iter().zip(versions) {
+            let expected = Session { rights_version: version, ..session.clone() };
+            assert_eq!(find(store, session.id).await, Some(expected));
+            targets.push(Target::Rights { session: session.id, version });
+        }
+        assert_eq!(targets_after(store, seq).await, sorted(targets));
+    }
+    assert_eq!(find(store, not_mine.id).await, Some(not_mine));
+    assert_eq!(ended.as_ref().map(|session| session.rights_version), Some(0));
+    assert_eq!(find(store, ended.as_ref().map(|s| s.id).expect("it was stored")).await, ended);
+
+    let seq = last_seq(store).await;
+    let stamp = stamp(RevocationReason::RightsChanged);
+    assert_eq!(revoke(store, Revoke::ForeignAccess(me.clone()), stamp).await, []);
+    assert_eq!(targets_after(store, seq).await, [Target::ForeignAccess(me)]);
+}
+
 /// "Log out my other devices" is about sessions only.
 pub async fn ending_the_other_sessions_keeps_one(store: &Store) {
     let me = somebody();

@@ -14,9 +14,12 @@ async fn present(
     policy: &RotationPolicy,
 ) -> (Decision, Session) {
     let before = find(store, id).await.expect("it was stored");
-    let expected = decide(&before, presented, now, policy);
-    let rotation = rotate(store, id, presented, now, policy).await.expect("it was stored");
+    let presented = Presented { generation: presented, client: ClientInfo::default() };
+    let expected = decide(&before, &presented, now, policy);
+    let rotation = store.rotate(id, &presented, now, policy).await.expect(AWAY);
+    let rotation = rotation.expect("it was stored");
     assert_eq!(rotation.decision, expected);
+    assert_eq!(rotation.client_before, None);
     assert_eq!(find(store, id).await.as_ref(), Some(&rotation.session));
     (rotation.decision, rotation.session)
 }
@@ -34,6 +37,7 @@ pub async fn the_current_token_rotates(store: &Store) {
             rotated_at: now,
             last_seen_at: now,
             idle_expires_at: now + policy().idle,
+            refreshes_until: now + policy().usual_interval,
             ..session.clone()
         };
         assert_eq!(after, expected);
@@ -151,5 +155,59 @@ pub async fn the_largest_generation_is_kept(store: &Store) {
         let (decision, after) = present(store, session.id, largest, at(2), &policy()).await;
         assert!(matches!(decision, Decision::Rotate { .. }));
         assert_eq!(after.generation, largest.saturating_add(1));
+    }
+}
+
+/// The session knows the client that refreshed last; what is not known of a client stays, and what
+/// was before is told.
+pub async fn another_client_is_told_and_noted(store: &Store) {
+    let client = |ip, agent| ClientInfo::new(ip, agent);
+    let at_login = client(Some("192.0.2.1"), Some("fox"));
+    let session = Session { client: at_login.clone(), ..session(&somebody()) };
+    let id = stored(store, session).await.id;
+    let known = at_login.clone();
+    let elsewhere = client(Some("198.51.100.1"), Some("fox"));
+    let other_agent = client(Some("198.51.100.1"), Some("owl"));
+    for (generation, shown_by, before, after) in [
+        (0, known, None, at_login.clone()),
+        (1, elsewhere.clone(), Some(at_login), elsewhere.clone()),
+        (2, ClientInfo::default(), None, elsewhere.clone()),
+        (3, client(None, Some("owl")), Some(elsewhere), other_agent),
+    ] {
+        let now = at(generation as i64);
+        let rotation = rotate_by(store, id, generation, &shown_by, now, &policy()).await;
+        let rotation = rotation.expect("it was stored");
+        let rotate = Decision::Rotate { to: generation + 1, store_was_behind: false };
+        assert_eq!(rotation.decision, rotate);
+        assert_eq!(rotation.client_before, before);
+        assert_eq!(rotation.session.client, after);
+        assert_eq!(find(store, id).await, Some(rotation.session));
+    }
+}
+
+/// Nothing changes, and the client that it is bound to goes on.
+pub async fn a_bound_session_refuses_another_client(store: &Store) {
+    let client = |ip| ClientInfo::new(Some(ip), None);
+    let session = Session { client: client("192.0.2.1"), ..session(&somebody()) };
+    let session = stored(store, session).await;
+    let bound = RotationPolicy { bind: BindSession::Address, ..policy() };
+    let other = client("192.0.2.2");
+    let refused = rotate_by(store, session.id, 0, &other, at(1), &bound).await;
+    let refused = refused.expect("it was stored");
+    assert_eq!(refused.decision, Decision::Refused(Refusal::OtherClient));
+    assert_eq!(refused.session, session);
+    let own = rotate_by(store, session.id, 0, &session.client, at(2), &bound).await;
+    let rotate = Decision::Rotate { to: 1, store_was_behind: false };
+    assert_eq!(own.expect("it was stored").decision, rotate);
+}
+
+/// Each refresh uses up the usual interval, from now or from where the one before ended.
+pub async fn refreshes_are_counted_against_the_usual_pace(store: &Store) {
+    let id = some_session(store).await.id;
+    for (generation, now, until) in [(0, 10, 70), (1, 20, 130), (2, 30, 190), (3, 500, 560)] {
+        let rotation = rotate(store, id, generation, at(now), &policy()).await;
+        let session = rotation.expect("it was stored").session;
+        assert_eq!(session.refreshes_until, at(until));
+        assert_eq!(find(store, id).await, Some(session));
     }
 }

@@ -1,6 +1,7 @@
 //! Storing and finding.
 
 use super::*;
+use crate::store::Renewal;
 
 /// Every field of a session survives, whatever carries it.
 pub async fn a_session_reads_back_as_it_was_stored(store: &Store) {
@@ -11,7 +12,10 @@ pub async fn a_session_reads_back_as_it_was_stored(store: &Store) {
         carrier: Carrier::Cookie,
         generation: 7,
         rotated_at: at(1) + millisecond(),
+        refreshes_until: at(7),
+        rights_version: 8,
         secret_hash: Some(SecretHash::of(b"secret")),
+        secret_nonce: Some([9; 16]),
         created_at: at(2),
         authenticated_at: None,
         idle_expires_at: at(3),
@@ -52,6 +56,10 @@ pub async fn any_text_reads_back(store: &Store) {
     for id in &ids {
         stored(store, session(&Principal::new("user", id.as_str()))).await;
     }
+    let odd = ClientInfo { ip: Some("a\0b".into()), user_agent: Some("c\0d".into()) };
+    let noted = some_session(store).await.id;
+    rotate_by(store, noted, 0, &odd, at(1), &policy()).await;
+    store.touch(noted, at(2), at(3), &odd).await.expect(AWAY);
     for id in &ids {
         let principal = Principal::new("user", id.as_str());
         let sessions = store.sessions_of(&principal, at(0)).await.expect(AWAY);
@@ -65,7 +73,10 @@ pub async fn an_unknown_session_is_an_answer(store: &Store) {
     let unknown = SessionId::random();
     assert_eq!(find(store, unknown).await, None);
     assert_eq!(rotate(store, unknown, 0, at(0), &policy()).await, None);
-    store.touch(unknown, at(1), at(2)).await.expect(AWAY);
+    store.touch(unknown, at(1), at(2), &ClientInfo::default()).await.expect(AWAY);
+    let renewal = Renewal { hash: SecretHash::of(b"new"), nonce: [1; 16], at: at(1) };
+    let renewed = store.renew_secret(unknown, SecretHash::of(b"old"), &renewal).await;
+    assert!(!renewed.expect(AWAY));
     assert_eq!(find(store, unknown).await, None);
     let sessions = store.sessions_of(&somebody(), at(0)).await.expect(AWAY);
     assert_eq!(sessions, []);
@@ -82,19 +93,49 @@ pub async fn creating_never_overwrites(store: &Store) {
     assert_eq!(find(store, session.id).await, revoked);
 }
 
-/// The last sign of life counts, in whatever order they arrive; nothing else changes.
+/// The last sign of life counts, with the client that gave it, in whatever order they arrive;
+/// nothing else changes.
 pub async fn touching_only_moves_forward(store: &Store) {
     let cookie = Session { carrier: Carrier::Cookie, ..session(&somebody()) };
     let cookie = stored(store, cookie).await;
+    let client = |seen| ClientInfo::new(Some(&format!("192.0.2.{seen}")), None);
     for (seen, last_seen) in [(60, 60), (30, 60), (61, 61)] {
-        store.touch(cookie.id, at(seen), at(seen + 3600)).await.expect(AWAY);
+        store.touch(cookie.id, at(seen), at(seen + 3600), &client(seen)).await.expect(AWAY);
         let expected = Session {
+            client: client(last_seen),
             last_seen_at: at(last_seen),
             idle_expires_at: at(last_seen + 3600),
             ..cookie.clone()
         };
         assert_eq!(find(store, cookie.id).await, Some(expected));
     }
+}
+
+/// The holder of the secret gets the new one; who holds another changes nothing.
+pub async fn a_secret_is_renewed_once(store: &Store) {
+    let [old, new, other] = [&b"old"[..], b"new", b"other"].map(SecretHash::of);
+    let secret_hash = Some(old);
+    let cookie = Session { carrier: Carrier::Cookie, secret_hash, ..session(&somebody()) };
+    let cookie = stored(store, cookie).await;
+    let renew = async |from, hash| {
+        let renewal = Renewal { hash, nonce: [3; 16], at: at(60) };
+        store.renew_secret(cookie.id, from, &renewal).await.expect(AWAY)
+    };
+    assert!(!renew(other, new).await);
+    assert_eq!(find(store, cookie.id).await, Some(cookie.clone()));
+    assert!(renew(old, new).await);
+    assert!(!renew(old, other).await);
+    let expected = Session {
+        generation: 1,
+        rotated_at: at(60),
+        secret_hash: Some(new),
+        secret_nonce: Some([3; 16]),
+        ..cookie.clone()
+    };
+    assert_eq!(find(store, cookie.id).await, Some(expected));
+
+    revoke(store, Revoke::Session(cookie.id), stamp(RevocationReason::Logout)).await;
+    assert!(!renew(new, other).await, "what is revoked stays as it is");
 }
 
 /// Neither the dead, nor another principal's, nor those of the same id under another kind.

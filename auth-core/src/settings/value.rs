@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{SecretText, WhenStale};
 use crate::claims::TokenKind;
+use crate::session::BindSession;
 
 /// What a setting can be read from. The errors never repeat the value.
 pub(super) trait FromValue: Sized {
@@ -101,6 +102,18 @@ impl FromValue for TokenKind {
             "access" | "AccessToken" => Ok(Self::Access),
             "sliding" | "SlidingToken" => Ok(Self::Sliding),
             _ => Err("must be access or sliding".into()),
+        }
+    }
+}
+
+impl FromValue for BindSession {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        match value.as_str().unwrap_or_default() {
+            "none" => Ok(Self::None),
+            "address" => Ok(Self::Address),
+            "network" => Ok(Self::Network),
+            "user_agent" => Ok(Self::UserAgent),
+            _ => Err("must be none, address, network or user_agent".into()),
         }
     }
 }

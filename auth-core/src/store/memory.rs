@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{News, Revocation, Revoke, Rotation, SessionStore, Stamp, Target};
+use super::{
+    News, Renewal, Revocation, Revoke, Revoked, Rotation, SessionStore, Stamp, Target,
+    next_rights_version,
+};
 use crate::error::Outage;
-use crate::rotation::{Decision, RotationPolicy, decide, later};
-use crate::session::{Principal, RevocationReason, Session, SessionId};
+use crate::rotation::{Decision, Presented, RotationPolicy, decide, later};
+use crate::session::{ClientInfo, Principal, RevocationReason, SecretHash, Session, SessionId};
 
 /// Sessions in memory. Logins end with the process. Clones share what they hold.
 #[derive(Clone, Debug, Default)]
@@ -35,29 +38,29 @@ impl MemoryStore {
 }
 
 impl Tables {
-    fn append(&mut self, target: Target, stamp: Stamp) {
-        self.last_seq += 1;
-        self.revocations.push(Revocation { seq: self.last_seq, target, stamp });
+    fn live_of<'t>(&'t mut self, whose: &'t Principal) -> impl Iterator<Item = &'t mut Session> {
+        let sessions = self.sessions.values_mut();
+        sessions.filter(move |s| s.principal == *whose && s.revoked.is_none())
     }
 
-    /// Ends the session, unless it is ended or gone.
-    fn end(&mut self, id: SessionId, stamp: Stamp) -> Option<SessionId> {
-        let session = self.sessions.get_mut(&id).filter(|s| s.revoked.is_none())?;
+    fn append(&mut self, targets: &[Target], stamp: Stamp) {
+        for target in targets {
+            self.last_seq += 1;
+            let target = target.clone();
+            self.revocations.push(Revocation { seq: self.last_seq, target, stamp });
+        }
+    }
+}
+
+/// Marks the sessions as ended.
+fn end<'t>(sessions: impl Iterator<Item = &'t mut Session>, stamp: Stamp) -> Revoked {
+    let mut ended = Vec::new();
+    for session in sessions.filter(|session| session.revoked.is_none()) {
         session.revoked = Some((stamp.at, stamp.reason));
-        self.append(Target::Session(id), stamp);
-        Some(id)
+        ended.push(session.id);
     }
-
-    fn end_all(
-        &mut self,
-        whose: &Principal,
-        but: Option<SessionId>,
-        stamp: Stamp,
-    ) -> Vec<SessionId> {
-        let theirs = self.sessions.values().filter(|s| s.principal == *whose && Some(s.id) != but);
-        let ids: Vec<_> = theirs.map(|session| session.id).collect();
-        ids.into_iter().filter_map(|id| self.end(id, stamp)).collect()
-    }
+    let targets = ended.iter().copied().map(Target::Session).collect();
+    Revoked { ended, targets }
 }
 
 #[async_trait]
@@ -76,6 +79,7 @@ impl SessionStore for MemoryStore {
         id: SessionId,
         seen_at: DateTime<Utc>,
         idle_expires_at: DateTime<Utc>,
+        client: &ClientInfo,
     ) -> Result<(), Outage> {
         if let Some(session) = self.tables().sessions.get_mut(&id)
             && session.revoked.is_none()
@@ -83,55 +87,87 @@ impl SessionStore for MemoryStore {
         {
             session.last_seen_at = seen_at;
             session.idle_expires_at = idle_expires_at;
+            session.client = client.clone();
         }
         Ok(())
+    }
+
+    async fn renew_secret(
+        &self,
+        id: SessionId,
+        from: SecretHash,
+        renewal: &Renewal,
+    ) -> Result<bool, Outage> {
+        let mut tables = self.tables();
+        let session = tables.sessions.get_mut(&id);
+        let session = session.filter(|s| s.revoked.is_none() && s.secret_hash == Some(from));
+        let Some(session) = session else { return Ok(false) };
+        session.secret_hash = Some(renewal.hash);
+        session.secret_nonce = Some(renewal.nonce);
+        session.generation += 1;
+        session.rotated_at = renewal.at;
+        Ok(true)
     }
 
     async fn rotate(
         &self,
         id: SessionId,
-        presented: u64,
+        presented: &Presented,
         now: DateTime<Utc>,
         policy: &RotationPolicy,
     ) -> Result<Option<Rotation>, Outage> {
         let mut tables = self.tables();
         let Some(session) = tables.sessions.get_mut(&id) else { return Ok(None) };
+        let client = presented.client.clone().or(&session.client);
+        let client_before = (client != session.client).then(|| session.client.clone());
         let decision = decide(session, presented, now, policy);
+        let mut targets = Vec::new();
         match decision {
             Decision::Rotate { to, .. } => {
                 session.generation = to;
                 session.rotated_at = now;
                 session.last_seen_at = now;
                 session.idle_expires_at = later(now, policy.idle);
+                session.refreshes_until = policy.paced(session.refreshes_until, now);
+                session.client = client;
             }
             Decision::Reused => {
-                let until = later(now, policy.revocation_lifetime);
-                tables.end(id, Stamp { at: now, reason: RevocationReason::Reuse, until });
+                session.revoked = Some((now, RevocationReason::Reuse));
+                targets.push(Target::Session(id));
             }
             Decision::Keep | Decision::Repeat | Decision::Refused(_) => {}
         }
-        Ok(tables.sessions.get(&id).cloned().map(|session| Rotation { decision, session }))
+        let session = session.clone();
+        let until = later(now, policy.revocation_lifetime);
+        tables.append(&targets, Stamp { at: now, reason: RevocationReason::Reuse, until });
+        Ok(Some(Rotation { decision, session, client_before }))
     }
 
-    async fn revoke(&self, revoke: &Revoke, stamp: Stamp) -> Result<Vec<SessionId>, Outage> {
+    async fn revoke(&self, revoke: &Revoke, stamp: Stamp) -> Result<Revoked, Outage> {
         let mut tables = self.tables();
-        Ok(match revoke {
-            Revoke::Session(id) if tables.sessions.contains_key(id) => {
-                tables.end(*id, stamp).into_iter().collect()
-            }
-            Revoke::Session(id) => {
-                tables.append(Target::Session(*id), stamp);
-                Vec::new()
-            }
-            Revoke::Foreign(principal) => {
-                tables.append(Target::Foreign(principal.clone()), stamp);
-                Vec::new()
-            }
-            Revoke::Principal(principal) => tables.end_all(principal, None, stamp),
+        let only = |target| Revoked { targets: vec![target], ..Revoked::default() };
+        let revoked = match revoke {
+            Revoke::Session(id) => match tables.sessions.get_mut(id) {
+                Some(session) => end([session].into_iter(), stamp),
+                None => only(Target::Session(*id)),
+            },
+            Revoke::Principal(principal) => end(tables.live_of(principal), stamp),
             Revoke::OtherSessions { principal, keep } => {
-                tables.end_all(principal, Some(*keep), stamp)
+                end(tables.live_of(principal).filter(|session| session.id != *keep), stamp)
             }
-        })
+            Revoke::Foreign(principal) => only(Target::Foreign(principal.clone())),
+            Revoke::ForeignAccess(principal) => only(Target::ForeignAccess(principal.clone())),
+            Revoke::AccessTokens(principal) => {
+                let change = |session: &mut Session| {
+                    session.rights_version = next_rights_version(session, stamp.at);
+                    Target::Rights { session: session.id, version: session.rights_version }
+                };
+                let targets = tables.live_of(principal).map(change).collect();
+                Revoked { targets, ..Revoked::default() }
+            }
+        };
+        tables.append(&revoked.targets, stamp);
+        Ok(revoked)
     }
 
     async fn sessions_of(

@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use tokio::sync::watch;
 
 use crate::error::Outage;
-use crate::rotation::{Decision, RotationPolicy};
-use crate::session::{Principal, RevocationReason, Session, SessionId};
+use crate::rotation::{Decision, Presented, RotationPolicy};
+use crate::session::{ClientInfo, Principal, RevocationReason, SecretHash, Session, SessionId};
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub mod diesel;
@@ -28,20 +29,32 @@ pub trait SessionStore: Send + Sync + 'static {
     async fn find(&self, id: SessionId) -> Result<Option<Session>, Outage>;
 
     /// Notes a sign of life of a session that is not revoked: where `seen_at` is later than
-    /// `last_seen_at`, both it and `idle_expires_at` are set. Nothing happens to one that is
+    /// `last_seen_at`, it, `idle_expires_at` and `client` are set. Nothing happens to one that is
     /// revoked or gone.
     async fn touch(
         &self,
         id: SessionId,
         seen_at: DateTime<Utc>,
         idle_expires_at: DateTime<Utc>,
+        client: &ClientInfo,
     ) -> Result<(), Outage>;
 
-    /// Applies [`decide`](crate::rotation::decide) to the refresh token of generation
-    /// `presented`:
+    /// Gives a cookie session that is not revoked the secret of `renewal` in the place of the
+    /// one whose hash is `from`: `secret_hash` and `secret_nonce` are set, `generation` grows by
+    /// one, `rotated_at` becomes [`Renewal::at`]. Answers whether the session was like that: of
+    /// several callers at once, one succeeds.
+    async fn renew_secret(
+        &self,
+        id: SessionId,
+        from: SecretHash,
+        renewal: &Renewal,
+    ) -> Result<bool, Outage>;
+
+    /// Applies [`decide`](crate::rotation::decide) to a refresh token:
     ///
-    /// * `Rotate` sets `generation`, `rotated_at`, `last_seen_at` and `idle_expires_at` (`now` and
-    ///   [`RotationPolicy::idle`]);
+    /// * `Rotate` sets `generation`, `rotated_at` and `last_seen_at`, `idle_expires_at` (`now` and
+    ///   [`RotationPolicy::idle`]), `refreshes_until` ([`RotationPolicy::paced`]) and `client`
+    ///   (what is not known of it [stays](ClientInfo::or));
     /// * `Reused` revokes the session with [`RevocationReason::Reuse`] and appends the
     ///   revocation;
     /// * everything else changes nothing.
@@ -50,14 +63,15 @@ pub trait SessionStore: Send + Sync + 'static {
     async fn rotate(
         &self,
         id: SessionId,
-        presented: u64,
+        presented: &Presented,
         now: DateTime<Utc>,
         policy: &RotationPolicy,
     ) -> Result<Option<Rotation>, Outage>;
 
-    /// Ends what `revoke` names and appends the revocations. Answers the sessions that this
-    /// call ended: not those that were ended before.
-    async fn revoke(&self, revoke: &Revoke, stamp: Stamp) -> Result<Vec<SessionId>, Outage>;
+    /// Revokes what `revoke` names, and appends the revocations. [`Revoke::AccessTokens`] sets
+    /// the `rights_version` of each session to [`next_rights_version`]; everything else ends
+    /// sessions.
+    async fn revoke(&self, revoke: &Revoke, stamp: Stamp) -> Result<Revoked, Outage>;
 
     /// The sessions of a principal that are not revoked and whose `expires_at` and
     /// `idle_expires_at` are later than `now`, the last seen first.
@@ -71,6 +85,13 @@ pub trait SessionStore: Send + Sync + 'static {
     /// the order of their numbers. Numbers may become visible out of order: callers read an
     /// overlap again.
     async fn revocations(&self, after: i64, now: DateTime<Utc>) -> Result<News, Outage>;
+
+    /// A number that changes whenever revocations may have been appended, by whatever process,
+    /// so that they are asked for at once; it may change without reason, and may miss some.
+    /// `None` where only asking now and then tells.
+    fn nudges(&self) -> Option<watch::Receiver<u64>> {
+        None
+    }
 
     /// Removes at most `limit` sessions whose `expires_at` or `idle_expires_at` is `before` or
     /// earlier, and at most `limit` revocations whose `until` is. Answers how many rows went;
@@ -96,6 +117,39 @@ pub struct Rotation {
     pub decision: Decision,
     /// The session afterwards.
     pub session: Session,
+    /// The client as it was before, where the token was presented by one that is not the same in
+    /// every respect.
+    pub client_before: Option<ClientInfo>,
+}
+
+/// What [`SessionStore::revoke`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Revoked {
+    /// The sessions that this call ended: not those that were ended before.
+    pub ended: Vec<SessionId>,
+    /// What was appended.
+    pub targets: Vec<Target>,
+}
+
+/// A new secret for a cookie session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// The hash of the new secret.
+    pub hash: SecretHash,
+    /// What made it out of the one before.
+    pub nonce: [u8; 16],
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// What [`Session::rights_version`] becomes when the rights change at `now`: milliseconds since
+/// 1970, so that a glance tells when that was, but always more than before, and more than
+/// `rotated_at`, which tells whether a cookie's secret is older than its rights. So it does not
+/// matter whether the clocks of several nodes agree.
+pub fn next_rights_version(session: &Session, now: DateTime<Utc>) -> u64 {
+    let millis = |time: DateTime<Utc>| u64::try_from(time.timestamp_millis()).unwrap_or(0);
+    let newer = session.rights_version.max(millis(session.rotated_at)).saturating_add(1);
+    newer.max(millis(now))
 }
 
 /// What to revoke.
@@ -114,6 +168,12 @@ pub enum Revoke {
         /// The one that stays.
         keep: SessionId,
     },
+    /// The access tokens (and sliding and single ones) of every session of a principal, but not
+    /// the sessions: what rights the principal has was changed, and is to apply at once. The next
+    /// refresh gives a token with the new ones; a cookie goes on with them.
+    AccessTokens(Principal),
+    /// The access tokens of a principal that belong to no session of ours.
+    ForeignAccess(Principal),
 }
 
 /// When and why something was revoked, and until when that must be remembered.
@@ -146,4 +206,14 @@ pub enum Target {
     /// The tokens of a principal that belong to no session of ours and were issued before the
     /// revocation. (Their sessions are revoked one by one.)
     Foreign(Principal),
+    /// The tokens of one session, refresh tokens apart, that were issued with a lower
+    /// `rights_version`.
+    Rights {
+        /// Which session.
+        session: SessionId,
+        /// Its `rights_version` now.
+        version: u64,
+    },
+    /// As `Foreign`, refresh tokens apart.
+    ForeignAccess(Principal),
 }

@@ -136,7 +136,7 @@ impl World {
     }
 
     pub async fn refresh(&self, token: &str) -> Result<(String, String), auth_core::RefreshError> {
-        let refreshed = self.authority.refresh(token).await?;
+        let refreshed = self.authority.refresh(token, &ClientInfo::default()).await?;
         let refresh = refreshed.refresh.map(|token| token.into_string()).unwrap_or_default();
         Ok((refreshed.access.into_string(), refresh))
     }

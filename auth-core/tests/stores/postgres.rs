@@ -17,7 +17,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
-use crate::sample::{cause, now, policy, session};
+use crate::sample::{MIGRATIONS, cause, now, policy, presented, session};
 
 /// A database of its own on the server of `TEST_DATABASE_URL`, dropped at the end.
 struct TestDatabase {
@@ -130,7 +130,7 @@ async fn a_rotation_writes_no_index() {
     let session = session(&Principal::new("user", "1"));
     store.create(&session).await.unwrap();
     for generation in 0..20 {
-        store.rotate(session.id, generation, now(), &policy()).await.unwrap();
+        store.rotate(session.id, &presented(generation), now(), &policy()).await.unwrap();
     }
     let hot = db.run(|conn| {
         conn.batch_execute("SELECT pg_stat_force_next_flush()")?;
@@ -176,7 +176,7 @@ async fn many_that_start_at_once_migrate_one_after_the_other() {
     for start in starting {
         applied.extend(start.await.unwrap());
     }
-    assert_eq!(applied, ["2026-11-20-000000_auth_sessions"]);
+    assert_eq!(applied, MIGRATIONS);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,14 +191,14 @@ async fn migrating_waits_for_another_process_however_short_the_deadline() {
     tokio::time::sleep(deadline * 4).await;
     assert!(!migrating.is_finished());
     drop(other);
-    assert_eq!(migrating.await.unwrap().unwrap().len(), 1);
+    assert_eq!(migrating.await.unwrap().unwrap(), MIGRATIONS);
 }
 
 #[tokio::test]
 async fn pending_migrations_are_told_without_writing() {
     let database = database!();
     let store = PgStore::new(database.open());
-    assert_eq!(store.pending().await.unwrap(), ["2026-11-20-000000_auth_sessions"]);
+    assert_eq!(store.pending().await.unwrap(), MIGRATIONS);
     let missing = cause(store.find(auth_core::SessionId::random()).await);
     assert!(missing.contains("\"auth_sessions\" does not exist"), "{missing}");
     store.migrate().await.unwrap();
@@ -367,7 +367,7 @@ async fn a_database_that_goes_away_is_an_outage_until_it_is_back() {
     while store.find(session.id).await.is_err() {
         assert!(back.elapsed() < Duration::from_secs(3), "the pool does not recover");
     }
-    let rotated = store.rotate(session.id, 0, now(), &policy()).await.unwrap().unwrap();
+    let rotated = store.rotate(session.id, &presented(0), now(), &policy()).await.unwrap().unwrap();
     assert_eq!(rotated.session.generation, 1);
 }
 
@@ -463,7 +463,7 @@ async fn two_processes_prune_and_revoke_side_by_side() {
                     let reason = RevocationReason::Logout;
                     let until = now() + Duration::from_secs(60);
                     let stamp = Stamp { at: now(), reason, until };
-                    store.revoke(&Revoke::Principal(me), stamp).await.unwrap()
+                    store.revoke(&Revoke::Principal(me), stamp).await.unwrap().ended
                 }
             })
         })

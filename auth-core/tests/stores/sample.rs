@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use auth_core::rotation::RotationPolicy;
-use auth_core::session::{Carrier, ClientInfo};
+use auth_core::rotation::{Presented, RotationPolicy};
+use auth_core::session::{BindSession, Carrier, ClientInfo};
 use auth_core::{Outage, Principal, Session, SessionId};
 use chrono::{DateTime, Utc};
+
+/// What a new database lacks.
+pub(crate) const MIGRATIONS: [&str; 2] =
+    ["2026-11-20-000000_auth_sessions", "2026-11-21-000000_rights_and_pace"];
 
 pub(crate) fn now() -> DateTime<Utc> {
     DateTime::from_timestamp_millis(1_900_000_000_000).unwrap()
@@ -18,7 +22,10 @@ pub(crate) fn session(principal: &Principal) -> Session {
         carrier: Carrier::Token,
         generation: 0,
         rotated_at: now(),
+        refreshes_until: now(),
+        rights_version: 0,
         secret_hash: None,
+        secret_nonce: None,
         created_at: now(),
         authenticated_at: Some(now()),
         last_seen_at: now(),
@@ -38,7 +45,14 @@ pub(crate) fn policy() -> RotationPolicy {
         grace: Duration::from_secs(10),
         idle: Duration::from_secs(3600),
         revocation_lifetime: Duration::from_secs(300),
+        bind: BindSession::None,
+        usual_interval: Duration::from_secs(60),
     }
+}
+
+/// By nobody in particular.
+pub(crate) fn presented(generation: u64) -> Presented {
+    Presented { generation, client: ClientInfo::default() }
 }
 
 /// What the log would say.

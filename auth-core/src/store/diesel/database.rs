@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use diesel::QueryResult;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
+use tokio::sync::watch;
 
 #[cfg(feature = "postgres")]
 use super::PgDb;
@@ -48,10 +49,13 @@ pub trait Database: Clone + Send + Sync + 'static {
         &self,
         migrations: EmbeddedMigrations,
     ) -> impl Future<Output = Result<Vec<String>, Outage>> + Send;
+
+    /// See [`SessionStore::nudges`](crate::SessionStore::nudges).
+    fn nudges(&self) -> Option<watch::Receiver<u64>>;
 }
 
 macro_rules! database {
-    ($handle:ty, $connection:ty, $migrations:literal, $read:ident, $within:ident, $write:ident) => {
+    ($handle:ty, $connection:ty, $migrations:literal, $read:ident, $within:ident, $write:ident, $nudges:expr) => {
         impl Database for $handle {
             type Connection = $connection;
 
@@ -88,11 +92,23 @@ macro_rules! database {
             async fn missing(&self, migrations: EmbeddedMigrations) -> Result<Vec<String>, Outage> {
                 self.pending(migrations).await
             }
+
+            fn nudges(&self) -> Option<watch::Receiver<u64>> {
+                $nudges(self)
+            }
         }
     };
 }
 
 #[cfg(feature = "sqlite")]
-database!(SqliteDb, diesel::SqliteConnection, "migrations/sqlite", read, read_within, write);
+database!(
+    SqliteDb,
+    diesel::SqliteConnection,
+    "migrations/sqlite",
+    read,
+    read_within,
+    write,
+    |_| None
+);
 #[cfg(feature = "postgres")]
-database!(PgDb, diesel::PgConnection, "migrations/postgres", run, run_within, run);
+database!(PgDb, diesel::PgConnection, "migrations/postgres", run, run_within, run, PgDb::listen);

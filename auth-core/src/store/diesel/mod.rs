@@ -24,16 +24,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use tokio::sync::watch;
 
 use self::database::Database;
 use self::statements::Statements;
-use super::{News, Revoke, Rotation, SessionStore, Stamp};
+use super::{News, Renewal, Revoke, Revoked, Rotation, SessionStore, Stamp};
 use crate::error::Outage;
-use crate::rotation::RotationPolicy;
-use crate::session::{Principal, Session, SessionId};
+use crate::rotation::{Presented, RotationPolicy};
+use crate::session::{ClientInfo, Principal, SecretHash, Session, SessionId};
 
 mod database;
 mod lane;
+#[cfg(feature = "postgres")]
+mod listener;
 mod migrate;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -162,22 +165,36 @@ impl<D: Database> SessionStore for DieselStore<D> {
         id: SessionId,
         seen_at: DateTime<Utc>,
         idle_expires_at: DateTime<Utc>,
+        client: &ClientInfo,
     ) -> Result<(), Outage> {
-        self.db.write(move |conn| conn.touch(id, seen_at, idle_expires_at)).await
+        let client = row::storable(client);
+        self.db.write(move |conn| conn.touch(id, seen_at, idle_expires_at, &client)).await
+    }
+
+    async fn renew_secret(
+        &self,
+        id: SessionId,
+        from: SecretHash,
+        renewal: &Renewal,
+    ) -> Result<bool, Outage> {
+        let renewal = *renewal;
+        self.db.write(move |conn| conn.renew_secret(id, from, &renewal)).await
     }
 
     async fn rotate(
         &self,
         id: SessionId,
-        presented: u64,
+        presented: &Presented,
         now: DateTime<Utc>,
         policy: &RotationPolicy,
     ) -> Result<Option<Rotation>, Outage> {
+        let client = row::storable(&presented.client);
+        let presented = Presented { client, ..*presented };
         let policy = policy.clone();
-        self.db.write(move |conn| statements::rotate(conn, id, presented, now, &policy)).await
+        self.db.write(move |conn| statements::rotate(conn, id, &presented, now, &policy)).await
     }
 
-    async fn revoke(&self, revoke: &Revoke, stamp: Stamp) -> Result<Vec<SessionId>, Outage> {
+    async fn revoke(&self, revoke: &Revoke, stamp: Stamp) -> Result<Revoked, Outage> {
         let revoke = revoke.clone();
         self.db.write(move |conn| statements::revoke(conn, &revoke, stamp)).await
     }
@@ -198,6 +215,10 @@ impl<D: Database> SessionStore for DieselStore<D> {
             Ok(News { revocations: conn.revocations(after, now)?, last_seq })
         };
         self.db.read(read).await
+    }
+
+    fn nudges(&self) -> Option<watch::Receiver<u64>> {
+        self.db.nudges()
     }
 
     async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, Outage> {

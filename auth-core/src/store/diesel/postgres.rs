@@ -1,8 +1,8 @@
 //! A PostgreSQL database behind a pool.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
@@ -12,8 +12,10 @@ use diesel::prelude::*;
 use diesel::r2d2::R2D2Connection;
 use diesel::result::{DatabaseErrorKind, Error};
 use r2d2::{ManageConnection, NopErrorHandler, Pool};
+use tokio::sync::watch;
 
 use super::lane::Lane;
+use super::listener;
 use super::migrate::{self, APPLIED, MigrationResult, Name};
 use super::url::{self, UrlError};
 use crate::error::Outage;
@@ -70,6 +72,7 @@ struct Shared {
     pool: Pool<Pooling>,
     lane: Lane,
     options: PgOptions,
+    listener: OnceLock<Option<Arc<watch::Sender<u64>>>>,
 }
 
 impl PgDb {
@@ -93,7 +96,8 @@ impl PgDb {
             .error_handler(Box::new(NopErrorHandler))
             .build_unchecked(Pooling(Arc::clone(&opener)));
         let lane = Lane::new(connections, options.queue);
-        Ok(Self(Arc::new(Shared { opener, pool, lane, options })))
+        let listener = OnceLock::new();
+        Ok(Self(Arc::new(Shared { opener, pool, lane, options, listener })))
     }
 
     /// Checks a URL without opening anything: for configurations that tell all faults at once.
@@ -151,6 +155,18 @@ impl PgDb {
     /// As for [`PgDb::run`].
     pub async fn ping(&self) -> Result<(), Outage> {
         self.run(R2D2Connection::ping).await
+    }
+
+    /// Begins to listen for revocations, unless this has begun before: one more connection.
+    pub(super) fn listen(&self) -> Option<watch::Receiver<u64>> {
+        let begin = || match listener::listen(Arc::clone(&self.0.opener)) {
+            Ok(nudges) => Some(nudges),
+            Err(outage) => {
+                tracing::warn!(error = %outage, "revocations of other processes are not listened for");
+                None
+            }
+        };
+        self.0.listener.get_or_init(begin).as_ref().map(|nudges| nudges.subscribe())
     }
 
     /// Applies the migrations that are missing, each in a transaction of its own, and answers
@@ -254,7 +270,7 @@ fn set_timeouts(conn: &mut PgConnection, limit: Duration) -> QueryResult<()> {
     conn.batch_execute(&(both + "SET default_transaction_isolation = 'read committed'"))
 }
 
-struct Opener {
+pub(super) struct Opener {
     conninfo: String,
     deadline: Duration,
     /// Whether the last attempt to connect failed.
@@ -262,7 +278,7 @@ struct Opener {
 }
 
 impl Opener {
-    fn connect(&self) -> Result<PgConnection, ConnectError> {
+    pub(super) fn connect(&self) -> Result<PgConnection, ConnectError> {
         let connected = PgConnection::establish(&self.conninfo)
             .map_err(ConnectError::from)
             .and_then(|mut conn| {
@@ -275,7 +291,7 @@ impl Opener {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum ConnectError {
+pub(super) enum ConnectError {
     #[error("{0}")]
     Refused(String),
     /// libpq quotes what it cannot parse or resolve, which may be a part of the password.

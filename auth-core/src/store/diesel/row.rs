@@ -31,17 +31,21 @@ pub(super) struct SessionRow {
     label: Option<String>,
     revoked_at: Option<i64>,
     revoked_reason: Option<String>,
+    rights_version: i64,
+    refreshes_until: i64,
+    secret_nonce: Option<Vec<u8>>,
 }
 
 impl From<&Session> for SessionRow {
     fn from(session: &Session) -> Self {
+        let client = storable(&session.client);
         let methods: Vec<_> = session.methods.iter().map(|method| method.as_str()).collect();
         Self {
             id: session.id.as_bytes().to_vec(),
             user_type: session.principal.user_type().to_owned(),
             user_id: session.principal.user_id().to_owned(),
             carrier: session.carrier.as_str().to_owned(),
-            generation: generation_to_column(session.generation),
+            generation: number_to_column(session.generation),
             rotated_at: session.rotated_at.timestamp_millis(),
             secret_hash: session.secret_hash.map(|hash| hash.as_bytes().to_vec()),
             created_at: session.created_at.timestamp_millis(),
@@ -50,11 +54,14 @@ impl From<&Session> for SessionRow {
             idle_expires_at: session.idle_expires_at.timestamp_millis(),
             expires_at: session.expires_at.timestamp_millis(),
             methods: methods.join(" "),
-            ip: session.client.ip.as_deref().map(without_nul),
-            user_agent: session.client.user_agent.as_deref().map(without_nul),
+            ip: client.ip,
+            user_agent: client.user_agent,
             label: session.label.as_deref().map(without_nul),
             revoked_at: session.revoked.map(|(at, _)| at.timestamp_millis()),
             revoked_reason: session.revoked.map(|(_, reason)| reason.as_str().to_owned()),
+            rights_version: number_to_column(session.rights_version),
+            refreshes_until: session.refreshes_until.timestamp_millis(),
+            secret_nonce: session.secret_nonce.map(Vec::from),
         }
     }
 }
@@ -67,21 +74,18 @@ impl SessionRow {
             |what: String| DeserializationError(format!("auth_sessions {id}: {what}").into());
         let carrier = Carrier::from_stored(&self.carrier)
             .ok_or_else(|| unreadable(format!("unknown carrier {:?}", self.carrier)))?;
-        let secret_hash = self
-            .secret_hash
-            .map(|hash| {
-                <[u8; 32]>::try_from(hash)
-                    .map(SecretHash::from_bytes)
-                    .map_err(|hash| unreadable(format!("a secret_hash of {} bytes", hash.len())))
-            })
-            .transpose()?;
+        let secret_hash = self.secret_hash.map(|hash| exactly(id, &hash)).transpose()?;
+        let secret_nonce = self.secret_nonce.map(|nonce| exactly(id, &nonce)).transpose()?;
         Ok(Session {
             id,
             principal: Principal::new(self.user_type, self.user_id),
             carrier,
             generation: self.generation.cast_unsigned(),
             rotated_at: from_millis(self.rotated_at),
-            secret_hash,
+            refreshes_until: from_millis(self.refreshes_until),
+            rights_version: self.rights_version.cast_unsigned(),
+            secret_hash: secret_hash.map(SecretHash::from_bytes),
+            secret_nonce,
             created_at: from_millis(self.created_at),
             authenticated_at: self.authenticated_at.map(from_millis),
             last_seen_at: from_millis(self.last_seen_at),
@@ -108,22 +112,32 @@ pub(super) struct NewRevocation {
     revoked_at: i64,
     reason: &'static str,
     expires_at: i64,
+    rights_version: Option<i64>,
 }
+
+/// What a token without a session is compared with: it has no rights that a version would tell,
+/// so all that were issued before are meant.
+const ANY_RIGHTS: i64 = 0;
 
 impl NewRevocation {
     pub(super) fn new(target: &Target, stamp: Stamp) -> Self {
-        let (kind, session_id, principal) = match target {
-            Target::Session(id) => ("session", Some(id.as_bytes().to_vec()), None),
-            Target::Foreign(principal) => ("foreign", None, Some(principal)),
+        let (session, principal, rights_version) = match target {
+            Target::Session(id) => (Some(id), None, None),
+            Target::Rights { session, version } => {
+                (Some(session), None, Some(number_to_column(*version)))
+            }
+            Target::Foreign(principal) => (None, Some(principal), None),
+            Target::ForeignAccess(principal) => (None, Some(principal), Some(ANY_RIGHTS)),
         };
         Self {
-            kind,
-            session_id,
+            kind: if session.is_some() { "session" } else { "foreign" },
+            session_id: session.map(|id| id.as_bytes().to_vec()),
             user_type: principal.map(|principal| principal.user_type().to_owned()),
             user_id: principal.map(|principal| principal.user_id().to_owned()),
             revoked_at: stamp.at.timestamp_millis(),
             reason: stamp.reason.as_str(),
             expires_at: stamp.until.timestamp_millis(),
+            rights_version,
         }
     }
 }
@@ -139,6 +153,7 @@ pub(super) struct RevocationRow {
     revoked_at: i64,
     reason: String,
     expires_at: i64,
+    rights_version: Option<i64>,
 }
 
 impl RevocationRow {
@@ -146,9 +161,18 @@ impl RevocationRow {
     /// read: one bad row must not hide those after it.
     pub(super) fn into_revocation(self) -> Option<Revocation> {
         let target = match (self.kind.as_str(), self.session_id, self.user_type, self.user_id) {
-            ("session", Some(id), _, _) => session_id(&id).ok().map(Target::Session),
+            ("session", Some(id), _, _) => {
+                session_id(&id).ok().map(|session| match self.rights_version {
+                    None => Target::Session(session),
+                    Some(version) => Target::Rights { session, version: version.cast_unsigned() },
+                })
+            }
             ("foreign", _, Some(user_type), Some(user_id)) => {
-                Some(Target::Foreign(Principal::new(user_type, user_id)))
+                let principal = Principal::new(user_type, user_id);
+                Some(match self.rights_version {
+                    None => Target::Foreign(principal),
+                    Some(_) => Target::ForeignAccess(principal),
+                })
             }
             _ => None,
         };
@@ -172,9 +196,17 @@ pub(super) fn session_id(bytes: &[u8]) -> QueryResult<SessionId> {
         .map_err(|_| DeserializationError(format!("a session id of {} bytes", bytes.len()).into()))
 }
 
-/// Generations have 64 bits and so has the column, whose upper half reads as negative. They are
+fn exactly<const N: usize>(session: SessionId, bytes: &[u8]) -> QueryResult<[u8; N]> {
+    bytes.try_into().map_err(|_| {
+        let found = bytes.len();
+        let problem = format!("auth_sessions {session}: a secret of {found} bytes instead of {N}");
+        DeserializationError(problem.into())
+    })
+}
+
+/// These numbers have 64 bits and so has the column, whose upper half reads as negative. They are
 /// compared for equality only.
-pub(super) fn generation_to_column(generation: u64) -> i64 {
+pub(super) fn number_to_column(generation: u64) -> i64 {
     generation.cast_signed()
 }
 
@@ -182,6 +214,14 @@ pub(super) fn generation_to_column(generation: u64) -> i64 {
 /// not turn an answer into an outage.
 fn reason(word: Option<&str>) -> RevocationReason {
     word.and_then(RevocationReason::from_stored).unwrap_or(RevocationReason::Administrator)
+}
+
+/// The client as it can be kept.
+pub(super) fn storable(client: &ClientInfo) -> ClientInfo {
+    ClientInfo {
+        ip: client.ip.as_deref().map(without_nul),
+        user_agent: client.user_agent.as_deref().map(without_nul),
+    }
 }
 
 /// PostgreSQL's `text` takes every character but NUL.

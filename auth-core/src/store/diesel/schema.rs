@@ -21,6 +21,9 @@ diesel::table! {
         label -> Nullable<Text>,
         revoked_at -> Nullable<BigInt>,
         revoked_reason -> Nullable<Text>,
+        rights_version -> BigInt,
+        refreshes_until -> BigInt,
+        secret_nonce -> Nullable<Binary>,
     }
 }
 
@@ -34,5 +37,6 @@ diesel::table! {
         revoked_at -> BigInt,
         reason -> Text,
         expires_at -> BigInt,
+        rights_version -> Nullable<BigInt>,
     }
 }

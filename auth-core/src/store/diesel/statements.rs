@@ -6,19 +6,25 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::Error::QueryBuilderError;
+use diesel::sql_types::Bool;
 
-use super::row::{NewRevocation, RevocationRow, SessionRow, generation_to_column, session_id};
+use super::row::{NewRevocation, RevocationRow, SessionRow, number_to_column, session_id};
 use super::schema::{auth_revocations, auth_sessions};
-use crate::rotation::{Decision, RotationPolicy, decide, later};
-use crate::session::{Carrier, Principal, RevocationReason, Session, SessionId};
-use crate::store::{Revocation, Revoke, Rotation, Stamp, Target};
+use crate::clock::millis;
+use crate::rotation::{Decision, Presented, RotationPolicy, decide, later};
+use crate::session::{
+    Carrier, ClientInfo, Principal, RevocationReason, SecretHash, Session, SessionId,
+};
+use crate::store::{
+    Renewal, Revocation, Revoke, Revoked, Rotation, Stamp, Target, next_rights_version,
+};
 
 /// Losing a compare-and-swap means that another caller succeeded, and a session can be moved on
 /// by one presented token once and ended once.
 const MAX_ATTEMPTS: usize = 8;
 
-/// Revocations per `INSERT`: PostgreSQL numbers parameters with 16 bits.
-const INSERT_ROWS: usize = 500;
+/// Rows per statement: PostgreSQL numbers parameters with 16 bits.
+const ROWS: usize = 500;
 
 pub trait Statements: Connection {
     /// Stores a session unless its id is there.
@@ -29,31 +35,40 @@ pub trait Statements: Connection {
     fn exists(&mut self, id: SessionId) -> QueryResult<bool>;
 
     /// Moves `last_seen_at` of a session that is not revoked forward, and with it
-    /// `idle_expires_at`.
+    /// `idle_expires_at` and the client.
     fn touch(
         &mut self,
         id: SessionId,
         seen_at: DateTime<Utc>,
         idle_expires_at: DateTime<Utc>,
+        client: &ClientInfo,
     ) -> QueryResult<()>;
 
-    /// Moves a token session that is not revoked and not over at `alive_at` from generation `from` to
-    /// generation `to` of `step`; `None` when no row is like that.
-    fn swap(
+    /// Replaces the secret of a session that is not revoked. Whether it was `from`.
+    fn renew_secret(
         &mut self,
         id: SessionId,
-        from: u64,
-        step: Step,
-        alive_at: DateTime<Utc>,
-    ) -> QueryResult<Option<Session>>;
+        from: SecretHash,
+        renewal: &Renewal,
+    ) -> QueryResult<bool>;
 
-    /// Marks a session as revoked. Whether this call did it.
-    fn end(&mut self, id: SessionId, stamp: Stamp) -> QueryResult<bool>;
+    /// Moves a token session that is not revoked from generation `from` on by `step`; `None` when
+    /// no row is like that.
+    fn swap(&mut self, id: SessionId, from: u64, step: &Step<'_>) -> QueryResult<Option<Session>>;
+
+    /// Marks sessions as revoked. Answers those that were not.
+    fn end(&mut self, ids: &[SessionId], stamp: Stamp) -> QueryResult<Vec<SessionId>>;
+
+    /// Moves the rights of a session that is not revoked from one version to another. Whether it
+    /// was the one.
+    fn change_rights(&mut self, id: SessionId, from: u64, to: u64) -> QueryResult<bool>;
 
     fn append(&mut self, targets: &[Target], stamp: Stamp) -> QueryResult<()>;
 
-    /// The sessions of a principal that are not revoked, in the order of their ids.
-    fn ids_of(&mut self, principal: &Principal) -> QueryResult<Vec<SessionId>>;
+    /// The sessions of a principal that are not revoked, in the order of their ids and
+    /// locked in that order: two calls that change the same sessions wait for each other instead
+    /// of locking each other out.
+    fn lock_sessions_of(&mut self, principal: &Principal) -> QueryResult<Vec<Session>>;
 
     fn sessions_of(
         &mut self,
@@ -79,11 +94,35 @@ pub trait Statements: Connection {
 }
 
 /// Where a rotation leads.
-#[derive(Clone, Copy)]
-pub struct Step {
+pub struct Step<'a> {
     to: u64,
     now: DateTime<Utc>,
-    idle_expires_at: DateTime<Utc>,
+    policy: &'a RotationPolicy,
+    client: &'a ClientInfo,
+    /// Nothing has been decided yet: only where nothing has to be, because the session is not over
+    /// and this is the client that it knows.
+    undecided: bool,
+}
+
+// SQLite's `max` of two numbers is an aggregate elsewhere.
+#[cfg(feature = "sqlite")]
+#[diesel::declare_sql_function]
+extern "SQL" {
+    #[sql_name = "max"]
+    fn sqlite_later(
+        a: diesel::sql_types::BigInt,
+        b: diesel::sql_types::BigInt,
+    ) -> diesel::sql_types::BigInt;
+}
+
+#[cfg(feature = "postgres")]
+#[diesel::declare_sql_function]
+extern "SQL" {
+    #[sql_name = "greatest"]
+    fn postgres_later(
+        a: diesel::sql_types::BigInt,
+        b: diesel::sql_types::BigInt,
+    ) -> diesel::sql_types::BigInt;
 }
 
 /// What [`SessionStore::prune`](crate::SessionStore::prune) removes.
@@ -93,7 +132,7 @@ fn is_over(before: i64) -> _ {
 }
 
 macro_rules! statements {
-    ($connection:ty, locking: [$($locking:tt)*]) => {
+    ($connection:ty, later: $later:ident, same: $same:ident, lock: [$($lock:tt)*], skip: [$($skip:tt)*]) => {
         impl Statements for $connection {
             fn insert(&mut self, session: &Session) -> QueryResult<()> {
                 diesel::insert_into(auth_sessions::table)
@@ -123,6 +162,7 @@ macro_rules! statements {
                 id: SessionId,
                 seen_at: DateTime<Utc>,
                 idle_expires_at: DateTime<Utc>,
+                client: &ClientInfo,
             ) -> QueryResult<()> {
                 let seen_at = seen_at.timestamp_millis();
                 let session = auth_sessions::table
@@ -133,32 +173,66 @@ macro_rules! statements {
                     .set((
                         auth_sessions::last_seen_at.eq(seen_at),
                         auth_sessions::idle_expires_at.eq(idle_expires_at.timestamp_millis()),
+                        auth_sessions::ip.eq(client.ip.as_deref()),
+                        auth_sessions::user_agent.eq(client.user_agent.as_deref()),
                     ))
                     .execute(self)?;
                 Ok(())
+            }
+
+            fn renew_secret(
+                &mut self,
+                id: SessionId,
+                from: SecretHash,
+                renewal: &Renewal,
+            ) -> QueryResult<bool> {
+                let session = auth_sessions::table
+                    .find(&id.as_bytes()[..])
+                    .filter(auth_sessions::revoked_at.is_null())
+                    .filter(auth_sessions::secret_hash.eq(&from.as_bytes()[..]));
+                let renewed = diesel::update(session)
+                    .set((
+                        auth_sessions::secret_hash.eq(&renewal.hash.as_bytes()[..]),
+                        auth_sessions::secret_nonce.eq(&renewal.nonce[..]),
+                        auth_sessions::generation.eq(auth_sessions::generation + 1),
+                        auth_sessions::rotated_at.eq(renewal.at.timestamp_millis()),
+                    ))
+                    .execute(self)?;
+                Ok(renewed > 0)
             }
 
             fn swap(
                 &mut self,
                 id: SessionId,
                 from: u64,
-                step: Step,
-                alive_at: DateTime<Utc>,
+                step: &Step<'_>,
             ) -> QueryResult<Option<Session>> {
                 let now = step.now.timestamp_millis();
+                let ip = step.client.ip.as_deref();
+                let user_agent = step.client.user_agent.as_deref();
+                let nothing_to_decide = auth_sessions::expires_at
+                    .gt(now)
+                    .and(auth_sessions::idle_expires_at.gt(now))
+                    .and(auth_sessions::ip.$same(ip))
+                    .and(auth_sessions::user_agent.$same(user_agent));
                 let session = auth_sessions::table
                     .find(&id.as_bytes()[..])
                     .filter(auth_sessions::carrier.eq(Carrier::Token.as_str()))
                     .filter(auth_sessions::revoked_at.is_null())
-                    .filter(auth_sessions::generation.eq(generation_to_column(from)))
-                    .filter(auth_sessions::expires_at.gt(alive_at.timestamp_millis()))
-                    .filter(auth_sessions::idle_expires_at.gt(alive_at.timestamp_millis()));
+                    .filter(auth_sessions::generation.eq(number_to_column(from)))
+                    .filter((!step.undecided).into_sql::<Bool>().or(nothing_to_decide));
+                let pace = $later(auth_sessions::refreshes_until, now)
+                    + millis(step.policy.usual_interval);
+                let idle_expires_at = later(step.now, step.policy.idle).timestamp_millis();
                 diesel::update(session)
                     .set((
-                        auth_sessions::generation.eq(generation_to_column(step.to)),
+                        auth_sessions::generation.eq(number_to_column(step.to)),
                         auth_sessions::rotated_at.eq(now),
                         auth_sessions::last_seen_at.eq(now),
-                        auth_sessions::idle_expires_at.eq(step.idle_expires_at.timestamp_millis()),
+                        auth_sessions::idle_expires_at.eq(idle_expires_at),
+                        auth_sessions::refreshes_until.eq(pace),
+                        auth_sessions::ip.eq(ip),
+                        auth_sessions::user_agent.eq(user_agent),
                     ))
                     .returning(SessionRow::as_returning())
                     .get_result(self)
@@ -167,21 +241,39 @@ macro_rules! statements {
                     .transpose()
             }
 
-            fn end(&mut self, id: SessionId, stamp: Stamp) -> QueryResult<bool> {
+            fn end(&mut self, ids: &[SessionId], stamp: Stamp) -> QueryResult<Vec<SessionId>> {
+                let mut ended = Vec::with_capacity(ids.len());
+                for ids in ids.chunks(ROWS) {
+                    let sessions = auth_sessions::table
+                        .filter(auth_sessions::id.eq_any(ids.iter().map(|id| &id.as_bytes()[..])))
+                        .filter(auth_sessions::revoked_at.is_null());
+                    let rows = diesel::update(sessions)
+                        .set((
+                            auth_sessions::revoked_at.eq(stamp.at.timestamp_millis()),
+                            auth_sessions::revoked_reason.eq(stamp.reason.as_str()),
+                        ))
+                        .returning(auth_sessions::id)
+                        .get_results::<Vec<u8>>(self)?;
+                    for id in rows {
+                        ended.push(session_id(&id)?);
+                    }
+                }
+                Ok(ended)
+            }
+
+            fn change_rights(&mut self, id: SessionId, from: u64, to: u64) -> QueryResult<bool> {
                 let session = auth_sessions::table
                     .find(&id.as_bytes()[..])
-                    .filter(auth_sessions::revoked_at.is_null());
-                let ended = diesel::update(session)
-                    .set((
-                        auth_sessions::revoked_at.eq(stamp.at.timestamp_millis()),
-                        auth_sessions::revoked_reason.eq(stamp.reason.as_str()),
-                    ))
+                    .filter(auth_sessions::revoked_at.is_null())
+                    .filter(auth_sessions::rights_version.eq(number_to_column(from)));
+                let changed = diesel::update(session)
+                    .set(auth_sessions::rights_version.eq(number_to_column(to)))
                     .execute(self)?;
-                Ok(ended > 0)
+                Ok(changed > 0)
             }
 
             fn append(&mut self, targets: &[Target], stamp: Stamp) -> QueryResult<()> {
-                for targets in targets.chunks(INSERT_ROWS) {
+                for targets in targets.chunks(ROWS) {
                     let rows: Vec<_> =
                         targets.iter().map(|target| NewRevocation::new(target, stamp)).collect();
                     diesel::insert_into(auth_revocations::table).values(rows).execute(self)?;
@@ -189,16 +281,17 @@ macro_rules! statements {
                 Ok(())
             }
 
-            fn ids_of(&mut self, principal: &Principal) -> QueryResult<Vec<SessionId>> {
+            fn lock_sessions_of(&mut self, principal: &Principal) -> QueryResult<Vec<Session>> {
                 auth_sessions::table
                     .filter(auth_sessions::user_type.eq(principal.user_type()))
                     .filter(auth_sessions::user_id.eq(principal.user_id()))
                     .filter(auth_sessions::revoked_at.is_null())
                     .order(auth_sessions::id)
-                    .select(auth_sessions::id)
-                    .load::<Vec<u8>>(self)?
-                    .iter()
-                    .map(|id| session_id(id))
+                    .select(SessionRow::as_select())
+                    $($lock)*
+                    .load(self)?
+                    .into_iter()
+                    .map(SessionRow::into_session)
                     .collect()
             }
 
@@ -266,7 +359,7 @@ macro_rules! statements {
                         .filter(auth_sessions::id.eq_any(ids.iter().map(|id| &id.as_bytes()[..])))
                         .filter(is_over(before.timestamp_millis()))
                         .select(auth_sessions::id)
-                        $($locking)*
+                        $($skip)*
                         .load::<Vec<u8>>(conn)?;
                     let doomed = auth_sessions::table.filter(auth_sessions::id.eq_any(still_over));
                     diesel::delete(doomed).execute(conn)
@@ -296,39 +389,47 @@ macro_rules! statements {
 }
 
 #[cfg(feature = "sqlite")]
-statements!(diesel::SqliteConnection, locking: []);
+statements!(diesel::SqliteConnection, later: sqlite_later, same: is, lock: [], skip: []);
 
-// A row that someone holds is being rotated or revoked; waiting for it could also deadlock.
 #[cfg(feature = "postgres")]
-statements!(diesel::PgConnection, locking: [.for_update().skip_locked()]);
+statements!(
+    diesel::PgConnection,
+    later: postgres_later,
+    same: is_not_distinct_from,
+    lock: [.for_update()],
+    // A row that someone holds is being rotated or revoked; waiting for it could also deadlock.
+    skip: [.for_update().skip_locked()]
+);
 
 /// See [`SessionStore::rotate`](crate::SessionStore::rotate).
 pub(super) fn rotate<C: Statements>(
     conn: &mut C,
     id: SessionId,
-    presented: u64,
+    presented: &Presented,
     now: DateTime<Utc>,
     policy: &RotationPolicy,
 ) -> QueryResult<Option<Rotation>> {
-    let idle_expires_at = later(now, policy.idle);
-    // Nearly every refresh presents the current token: one statement, no transaction.
+    // Nearly every refresh presents the current token from the same client: one statement, no
+    // transaction.
     if policy.rotate {
-        let to = presented.saturating_add(1);
-        let step = Step { to, now, idle_expires_at };
-        if let Some(session) = conn.swap(id, presented, step, now)? {
+        let to = presented.generation.saturating_add(1);
+        let step = Step { to, now, policy, client: &presented.client, undecided: true };
+        if let Some(session) = conn.swap(id, presented.generation, &step)? {
             let decision = Decision::Rotate { to, store_was_behind: false };
-            return Ok(Some(Rotation { decision, session }));
+            return Ok(Some(Rotation { decision, session, client_before: None }));
         }
     }
     for _ in 0..MAX_ATTEMPTS {
         let Some(session) = conn.find(id)? else { return Ok(None) };
+        let client = presented.client.clone().or(&session.client);
+        let client_before = (client != session.client).then(|| session.client.clone());
         let decision = decide(&session, presented, now, policy);
         let applied = match decision {
             Decision::Rotate { to, .. } => {
                 // What `decide` has seen can only have changed together with the generation or
                 // by a revocation, and both are in the condition.
-                let decided = DateTime::<Utc>::MIN_UTC;
-                conn.swap(id, session.generation, Step { to, now, idle_expires_at }, decided)?
+                let step = Step { to, now, policy, client: &client, undecided: false };
+                conn.swap(id, session.generation, &step)?
             }
             Decision::Reused => {
                 let until = later(now, policy.revocation_lifetime);
@@ -338,10 +439,14 @@ pub(super) fn rotate<C: Statements>(
             Decision::Keep | Decision::Repeat | Decision::Refused(_) => Some(session),
         };
         if let Some(session) = applied {
-            return Ok(Some(Rotation { decision, session }));
+            return Ok(Some(Rotation { decision, session, client_before }));
         }
     }
-    Err(QueryBuilderError(format!("auth_sessions {id}: changes faster than it is read").into()))
+    Err(changes_too_fast(id))
+}
+
+fn changes_too_fast(id: SessionId) -> diesel::result::Error {
+    QueryBuilderError(format!("auth_sessions {id}: changes faster than it is read").into())
 }
 
 fn end_reused<C: Statements>(
@@ -350,7 +455,7 @@ fn end_reused<C: Statements>(
     stamp: Stamp,
 ) -> QueryResult<Option<Session>> {
     conn.transaction(|conn| {
-        if !conn.end(session.id, stamp)? {
+        if conn.end(&[session.id], stamp)?.is_empty() {
             return Ok(None);
         }
         conn.append(&[Target::Session(session.id)], stamp)?;
@@ -363,54 +468,66 @@ pub(super) fn revoke<C: Statements>(
     conn: &mut C,
     revoke: &Revoke,
     stamp: Stamp,
-) -> QueryResult<Vec<SessionId>> {
+) -> QueryResult<Revoked> {
     conn.transaction(|conn| {
-        let mut targets = Vec::new();
-        let ended = match revoke {
+        let revoked = match revoke {
             Revoke::Session(id) => {
-                let ended = end_all(conn, &[*id], stamp)?;
-                if !ended.is_empty() {
-                    ended
-                } else if conn.exists(*id)? {
-                    // Ended before, or created since the first look.
-                    end_all(conn, &[*id], stamp)?
-                } else {
-                    targets.push(Target::Session(*id));
-                    ended
+                let mut ended = conn.end(&[*id], stamp)?;
+                let mut targets = Vec::new();
+                if ended.is_empty() {
+                    if conn.exists(*id)? {
+                        // Ended before, or created since the first look.
+                        ended = conn.end(&[*id], stamp)?;
+                    } else {
+                        targets.push(Target::Session(*id));
+                    }
                 }
+                targets.extend(ended.iter().copied().map(Target::Session));
+                Revoked { ended, targets }
             }
-            Revoke::Foreign(principal) => {
-                targets.push(Target::Foreign(principal.clone()));
-                Vec::new()
-            }
-            Revoke::Principal(principal) => {
-                let theirs = conn.ids_of(principal)?;
-                end_all(conn, &theirs, stamp)?
-            }
+            Revoke::Principal(principal) => end_all(conn, principal, None, stamp)?,
             Revoke::OtherSessions { principal, keep } => {
-                let mut others = conn.ids_of(principal)?;
-                others.retain(|id| id != keep);
-                end_all(conn, &others, stamp)?
+                end_all(conn, principal, Some(*keep), stamp)?
             }
+            Revoke::Foreign(principal) => only(Target::Foreign(principal.clone())),
+            Revoke::ForeignAccess(principal) => only(Target::ForeignAccess(principal.clone())),
+            Revoke::AccessTokens(principal) => change_rights(conn, principal, stamp)?,
         };
-        targets.extend(ended.iter().copied().map(Target::Session));
-        conn.append(&targets, stamp)?;
-        Ok(ended)
+        conn.append(&revoked.targets, stamp)?;
+        Ok(revoked)
     })
 }
 
-/// One statement a session and in the order of `ids`: two calls that end the same sessions then
-/// wait for each other instead of locking each other out.
+fn only(target: Target) -> Revoked {
+    Revoked { targets: vec![target], ..Revoked::default() }
+}
+
 fn end_all<C: Statements>(
     conn: &mut C,
-    ids: &[SessionId],
+    principal: &Principal,
+    keep: Option<SessionId>,
     stamp: Stamp,
-) -> QueryResult<Vec<SessionId>> {
-    let mut ended = Vec::new();
-    for &id in ids {
-        if conn.end(id, stamp)? {
-            ended.push(id);
+) -> QueryResult<Revoked> {
+    let mut ids: Vec<_> =
+        conn.lock_sessions_of(principal)?.into_iter().map(|session| session.id).collect();
+    ids.retain(|id| Some(*id) != keep);
+    let ended = conn.end(&ids, stamp)?;
+    let targets = ended.iter().copied().map(Target::Session).collect();
+    Ok(Revoked { ended, targets })
+}
+
+fn change_rights<C: Statements>(
+    conn: &mut C,
+    principal: &Principal,
+    stamp: Stamp,
+) -> QueryResult<Revoked> {
+    let mut targets = Vec::new();
+    for session in conn.lock_sessions_of(principal)? {
+        let version = next_rights_version(&session, stamp.at);
+        if !conn.change_rights(session.id, session.rights_version, version)? {
+            return Err(changes_too_fast(session.id));
         }
+        targets.push(Target::Rights { session: session.id, version });
     }
-    Ok(ended)
+    Ok(Revoked { targets, ..Revoked::default() })
 }
