@@ -10,7 +10,7 @@ use actix_jwt::Auth;
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
 use auth_core::{Authority, ManualClock};
-use demo_app::users::Users;
+use demo_app::users::{Rights, Users};
 use demo_app::{Config, Running, StartError};
 use serde_json::{Value, json};
 
@@ -77,6 +77,11 @@ impl NewUser {
     /// An active user with a password like everybody's.
     pub fn named(username: &'static str) -> Self {
         Self { username, password: PASSWORD, is_active: true, is_staff: false }
+    }
+
+    /// The same as staff.
+    pub fn staff(username: &'static str) -> Self {
+        Self { is_staff: true, ..Self::named(username) }
     }
 }
 
@@ -170,6 +175,13 @@ impl TestApp {
     /// Lets a user in again, as the application does it.
     pub async fn activate(&self, user: &User) {
         self.set_active(user, true).await;
+    }
+
+    /// Gives a user other rights, as the application does it.
+    pub async fn set_rights(&self, user: &User, is_staff: bool, role: Option<&str>) {
+        let rights = Rights { is_staff, role: role.map(str::to_owned) };
+        let done = self.node.users.set_rights(self.authority(), &user.username, rights).await;
+        done.expect("the user can be changed");
     }
 
     async fn set_active(&self, user: &User, active: bool) {
