@@ -9,6 +9,12 @@ use std::sync::Arc;
 use auth_core::{MemoryStore, conformance};
 
 #[cfg(feature = "postgres")]
+#[path = "stores/database.rs"]
+mod database;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[path = "stores/migrations.rs"]
+mod migrations;
+#[cfg(feature = "postgres")]
 #[path = "stores/postgres.rs"]
 mod postgres;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -55,6 +55,15 @@ impl Answer {
         self
     }
 
+    /// Asserts the 503 of an outage, which says when to come again.
+    #[track_caller]
+    pub fn expect_outage(&self) -> &Self {
+        self.expect_detail(503);
+        let seconds = self.header("retry-after").and_then(|seconds| seconds.parse::<u32>().ok());
+        assert!(seconds.is_some_and(|seconds| (1..=60).contains(&seconds)), "{:?}", self.headers);
+        self
+    }
+
     /// Asserts one header.
     #[track_caller]
     pub fn expect_header(&self, name: &str, value: &str) -> &Self {

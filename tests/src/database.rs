@@ -1,7 +1,6 @@
 //! A database of its own for every test, on SQLite and on PostgreSQL.
 
 use std::env;
-use std::io::Write;
 use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -12,6 +11,8 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use tempfile::TempDir;
 use url::Url;
+
+use crate::say;
 
 /// No test takes longer, unless something hangs. (The first one may have to build the program.)
 const LIMIT: Duration = Duration::from_secs(300);
@@ -71,19 +72,27 @@ pub fn run<F: Future<Output = ()>>(
     test: impl FnOnce(Database) -> F,
 ) {
     if database == Database::Postgres && env::var_os(POSTGRES).is_none() {
-        let problem = format!("{name}::postgres: {POSTGRES} is not set");
-        assert!(env::var_os(REQUIRE_ALL).is_none(), "{problem}");
-        // Not `eprintln!`, which the test harness would keep to itself.
-        let _ = writeln!(std::io::stderr(), "SKIPPED {problem}");
-        return;
+        return skip(name, &format!("{POSTGRES} is not set"));
     }
     let _place = (database == Database::Postgres).then(Place::take);
+    block_on(test(database));
+}
+
+/// Says that a test on PostgreSQL cannot run here, or fails where all have to.
+pub(crate) fn skip(name: &str, problem: &str) {
+    let problem = format!("{name}::postgres: {problem}");
+    assert!(env::var_os(REQUIRE_ALL).is_none(), "{problem}");
+    say(&format!("SKIPPED {problem}"));
+}
+
+/// Runs a test to its end, which has to come within the limit.
+pub(crate) fn block_on(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime can be built");
     runtime
-        .block_on(async { tokio::time::timeout(LIMIT, test(database)).await })
+        .block_on(async { tokio::time::timeout(LIMIT, test).await })
         .expect("the test ends within its limit");
 }
 
@@ -116,8 +125,15 @@ pub struct TestDb {
 }
 
 enum Kind {
-    Sqlite { _directory: TempDir },
-    Postgres { server: String, name: String },
+    Sqlite {
+        _directory: TempDir,
+    },
+    Postgres {
+        server: String,
+        name: String,
+    },
+    #[cfg(unix)]
+    Elsewhere,
 }
 
 enum Link {
@@ -154,6 +170,12 @@ impl TestDb {
                 Self { url: url.into(), kind: Kind::Postgres { server, name } }
             }
         }
+    }
+
+    /// The database at `url`, which somebody else makes and removes.
+    #[cfg(unix)]
+    pub(crate) fn elsewhere(url: String) -> Self {
+        Self { url, kind: Kind::Elsewhere }
     }
 
     /// Its URL, as `DATABASE_URL` takes it.

@@ -19,6 +19,8 @@
 
 mod answer;
 mod app;
+#[cfg(unix)]
+mod cluster;
 mod database;
 mod logs;
 mod personas;
@@ -29,18 +31,27 @@ pub mod token;
 
 pub use answer::Answer;
 pub use app::{NewUser, TestApp, User};
+#[cfg(unix)]
+pub use cluster::{Cluster, run_on_a_cluster};
 pub use database::{Database, TestDb, run};
 pub use logs::Logs;
 pub use personas::{Anonymous, ApiClient, Browser, Csrf};
 pub use process::Process;
 pub use proxy::Proxy;
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// The same route without and with the trailing slash: both answer.
 pub fn with_and_without_slash(path: &str) -> [String; 2] {
     let path = path.trim_end_matches('/');
     [path.to_owned(), format!("{path}/")]
+}
+
+/// Writes a line for whoever runs the tests, whether they pass or fail.
+pub fn say(line: &str) {
+    // Not `eprintln!`, which the test harness would keep to itself.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Asks again until the answer is the one that is waited for, for ten seconds at most. For what

@@ -23,9 +23,17 @@ impl Anonymous {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(std::time::Duration::from_secs(30))
+            // The server ends a connection that says nothing for five seconds, and the client
+            // may have opened one too many.
+            .pool_idle_timeout(std::time::Duration::from_secs(2))
             .build()
             .expect("an HTTP client can be built");
         Self { http, base }
+    }
+
+    /// Whether both knock at the same door.
+    pub fn is_at(&self, door: &Self) -> bool {
+        self.base == door.base
     }
 
     /// A request that the test completes itself.

@@ -1,4 +1,5 @@
 //! Sessions to store.
+#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::time::Duration;
 
