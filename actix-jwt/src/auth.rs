@@ -200,13 +200,19 @@ impl fmt::Debug for AuthBuilder {
 /// Asks for revocations for as long as the process lives: at every interval, and as soon as the
 /// store tells that there are some. One line when the store goes away, one when it is back.
 async fn follow(authority: Authority) {
+    /// Where the store does not answer, the next question is not left to the next nudge.
+    const RETRY: Duration = Duration::from_secs(1);
+    /// Between two questions, however many nudges there are.
+    const REST: Duration = Duration::from_millis(50);
+
+    let interval = authority.settings().revocation_poll_interval;
     let mut nudges = authority.nudges();
     let mut away = false;
     let mut rest = Duration::ZERO;
     loop {
         tokio::time::sleep(rest).await;
-        let interval = authority.settings().revocation_poll_interval;
-        let _ = tokio::time::timeout(interval.saturating_sub(rest), nudged(&mut nudges)).await;
+        let wait = if away { interval.min(RETRY) } else { interval };
+        let _ = tokio::time::timeout(wait.saturating_sub(rest), nudged(&mut nudges)).await;
         let begun = Instant::now();
         match authority.sync().await {
             Ok(()) if away => {
@@ -219,8 +225,10 @@ async fn follow(authority: Authority) {
             }
             Ok(()) | Err(_) => {}
         }
-        // When a great many are revoked, asking must not become all that the process does.
-        rest = begun.elapsed().saturating_mul(4).min(interval);
+        // When a great many are revoked, an answer takes long, and asking must not become all that
+        // the process does.
+        let took = begun.elapsed();
+        rest = if took < RETRY { took.min(REST) } else { interval };
     }
 }
 

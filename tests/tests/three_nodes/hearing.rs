@@ -43,13 +43,13 @@ pub(crate) async fn notifications_are_heard_again_after_a_crash_of_the_database(
     let settings: Settings =
         &[("REVOCATION_POLL_INTERVAL", "1h"), ("REVOCATION_MAX_STALENESS", "1d")];
     let nodes = Nodes::start(cluster.db(), [settings; 3]);
-    for _ in 0..3 {
-        hear(&nodes, WAYS.len() * 3, 1, Duration::ZERO).await;
+    let mut delays = Vec::new();
+    for _ in 0..2 {
         stop(&cluster).await;
         start(&cluster).await;
         nodes.are_ready().await;
+        delays.extend(hear(&nodes, WAYS.len() * 3, 1, Duration::ZERO).await);
     }
-    let delays = hear(&nodes, WAYS.len() * 3, 1, Duration::ZERO).await;
     say(&format!("revocations heard by notification after crashes: {}", distribution(delays)));
 }
 
