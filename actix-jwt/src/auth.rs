@@ -202,9 +202,6 @@ impl fmt::Debug for AuthBuilder {
 async fn follow(authority: Authority) {
     /// Where the store does not answer, the next question is not left to the next nudge.
     const RETRY: Duration = Duration::from_secs(1);
-    /// Between two questions, however many nudges there are.
-    const REST: Duration = Duration::from_millis(50);
-
     let interval = authority.settings().revocation_poll_interval;
     let mut nudges = authority.nudges();
     let mut away = false;
@@ -226,9 +223,8 @@ async fn follow(authority: Authority) {
             Ok(()) | Err(_) => {}
         }
         // When a great many are revoked, an answer takes long, and asking must not become all that
-        // the process does.
-        let took = begun.elapsed();
-        rest = if took < RETRY { took.min(REST) } else { interval };
+        // the process does: no more than half.
+        rest = begun.elapsed().min(interval).min(RETRY);
     }
 }
 

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready as poll_ready};
 use actix_web::body::EitherBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::{Error, ResponseError};
-use auth_core::Permission;
 use auth_core::permission::{AllowAny, IsAuthenticated};
+use auth_core::{Permission, Verified};
 use futures_util::future::LocalBoxFuture;
 use pin_project_lite::pin_project;
 
@@ -99,7 +99,7 @@ where
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Future = GuardFuture<S, P>;
+    type Future = GuardFuture<S, P, B>;
 
     forward_ready!(service);
 
@@ -125,17 +125,14 @@ where
     P: Permission,
 {
     /// Goes on with a request whose sender is known.
-    fn admit(&self, request: ServiceRequest, identity: Identity) -> GuardFuture<S, P> {
+    fn admit(&self, request: ServiceRequest, identity: Identity) -> GuardFuture<S, P, B> {
         let permitted = identity.and_then(|identity| {
             permit(request.request(), &*self.permission, identity.as_ref())?;
-            Ok(renewal::renew(request.request(), identity.as_ref()))
+            Ok(identity.filter(|verified| verified.has_new_cookie()))
         });
         match permitted {
+            Ok(renewable) => GuardFuture::Inside { inner: self.service.call(request), renewable },
             Err(problem) => GuardFuture::Refused { refused: Some((request, problem)) },
-            Ok(None) => GuardFuture::Inside { inner: self.service.call(request), renewed: None },
-            Ok(Some(pending)) => {
-                GuardFuture::Renewing { pending, request: Some(request), guard: self.clone() }
-            }
         }
     }
 }
@@ -144,7 +141,7 @@ pin_project! {
     /// What a [`GuardService`] answers with: no box unless a session cookie has to be looked up or
     /// renewed.
     #[project = GuardFutureProj]
-    pub enum GuardFuture<S, P>
+    pub enum GuardFuture<S, P, B>
     where
         S: Service<ServiceRequest>,
     {
@@ -152,7 +149,7 @@ pin_project! {
         Inside {
             #[pin]
             inner: S::Future,
-            renewed: Renewed,
+            renewable: Option<Verified>,
         },
         #[doc(hidden)]
         Refused {
@@ -167,13 +164,12 @@ pin_project! {
         #[doc(hidden)]
         Renewing {
             pending: LocalBoxFuture<'static, Renewed>,
-            request: Option<ServiceRequest>,
-            guard: GuardService<S, P>,
+            response: Option<ServiceResponse<B>>,
         },
     }
 }
 
-impl<S, B, P> Future for GuardFuture<S, P>
+impl<S, B, P> Future for GuardFuture<S, P, B>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
     P: Permission,
@@ -184,10 +180,14 @@ where
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             let next = match self.as_mut().project() {
-                GuardFutureProj::Inside { inner, renewed } => {
-                    let mut response = poll_ready!(inner.poll(context))?;
-                    renewal::set(&mut response, renewed.take());
-                    return Poll::Ready(Ok(response.map_into_left_body()));
+                GuardFutureProj::Inside { inner, renewable } => {
+                    let response = poll_ready!(inner.poll(context))?;
+                    // Now that there is an answer to set it with.
+                    let pending = renewable.take().and_then(|v| renewal::renew(&response, v));
+                    let Some(pending) = pending else {
+                        return Poll::Ready(Ok(response.map_into_left_body()));
+                    };
+                    Self::Renewing { pending, response: Some(response) }
                 }
                 GuardFutureProj::Refused { refused } => {
                     let Some((request, problem)) = refused.take() else { return Poll::Pending };
@@ -199,10 +199,11 @@ where
                     let Some(request) = request.take() else { return Poll::Pending };
                     guard.admit(request, identity)
                 }
-                GuardFutureProj::Renewing { pending, request, guard } => {
+                GuardFutureProj::Renewing { pending, response } => {
                     let renewed = poll_ready!(pending.as_mut().poll(context));
-                    let Some(request) = request.take() else { return Poll::Pending };
-                    Self::Inside { inner: guard.service.call(request), renewed }
+                    let Some(mut response) = response.take() else { return Poll::Pending };
+                    renewal::set(&mut response, renewed);
+                    return Poll::Ready(Ok(response.map_into_left_body()));
                 }
             };
             self.set(next);

@@ -79,6 +79,15 @@ pub trait UserDirectory: Send + Sync + 'static {
     /// numbers) is nobody's: `None`.
     async fn load(&self, user_id: &str) -> Result<Option<Account>, Outage>;
 
+    /// As [`UserDirectory::load`], but with the changes of the user that are being committed at this moment:
+    /// asked right after a session was stored. Where revoking is done by a trigger, in the
+    /// transaction that changes the user, that transaction may not see the new session, and this must
+    /// wait for it (PostgreSQL: `FOR SHARE`). Where the application changes the user first and
+    /// then calls [`Authority::revoke`](crate::Authority::revoke), there is nothing to do.
+    async fn load_settled(&self, user_id: &str) -> Result<Option<Account>, Outage> {
+        self.load(user_id).await
+    }
+
     /// Replaces the stored hash `old` by `new`, a stronger one of the same password. Must do
     /// nothing when the stored hash is no longer `old`: the password was changed meanwhile, or
     /// another login was first. Without an implementation old hashes stay.

@@ -96,6 +96,14 @@ pub enum AuthEvent {
         /// Their session.
         session: SessionId,
     },
+    /// The secret that a cookie had before it was replaced was shown, past the grace, and refused:
+    /// an answer was lost, or someone has a copy.
+    SpentCookieShown {
+        /// Whose.
+        principal: Principal,
+        /// Their session.
+        session: SessionId,
+    },
     /// The access tokens of somebody were revoked and their sessions were not.
     AccessTokensRevoked {
         /// Whose.

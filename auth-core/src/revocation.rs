@@ -105,6 +105,12 @@ impl RevocationView {
         }
     }
 
+    /// The lowest version of rights with which a token of this session is accepted.
+    pub(crate) fn rights_version(&self, id: SessionId) -> u64 {
+        let entry = self.sessions.pin().get(&id).map(|entry| entry.rights_version);
+        entry.filter(|version| *version != ENDED).unwrap_or(0)
+    }
+
     /// How long ago the store last answered, in milliseconds. A clock that was set back since
     /// says nothing about that: the difference counts, whatever its sign.
     pub(crate) fn age_millis(&self, now_millis: i64) -> u64 {

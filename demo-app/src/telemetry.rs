@@ -96,6 +96,10 @@ pub(crate) fn log_event(event: &AuthEvent) {
         AuthEvent::CookieRenewed { principal, session } => {
             info!(event = "cookie_renewed", user = %principal, %session);
         }
+        AuthEvent::SpentCookieShown { principal, session } => warn!(
+            event = "spent_cookie_shown", user = %principal, %session,
+            "the former value of a session cookie was shown and refused"
+        ),
         AuthEvent::AccessTokensRevoked { principal, reason } => {
             info!(event = "access_tokens_revoked", user = %principal, reason = reason.as_str());
         }

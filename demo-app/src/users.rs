@@ -343,6 +343,21 @@ impl UserDirectory for Users {
         Ok(user.map(Account::from))
     }
 
+    /// The triggers end sessions in the transaction that changes the user, and do not see one that is
+    /// stored at that moment: on PostgreSQL this waits for them. SQLite has one writer.
+    async fn load_settled(&self, user_id: &str) -> Result<Option<Account>, Outage> {
+        let (Some(id), Db::Postgres(db)) = (parse_id(user_id), &self.db) else {
+            return self.load(user_id).await;
+        };
+        let user: Option<User> = db
+            .run(move |conn| {
+                let user = users::table.find(id).select(User::as_select());
+                user.for_share().first(conn).optional()
+            })
+            .await?;
+        Ok(user.map(Account::from))
+    }
+
     async fn upgrade_password_hash(
         &self,
         user_id: &str,

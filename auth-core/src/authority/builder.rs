@@ -169,6 +169,7 @@ impl AuthorityBuilder {
             directories: self.directories,
             passwords,
             revocations: RevocationView::new(),
+            asking: tokio::sync::Mutex::default(),
             cookies: CookieMemory::new(),
             claims: self.claims,
             rule: self.rule,

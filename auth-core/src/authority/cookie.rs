@@ -13,7 +13,7 @@ use crate::event::AuthEvent;
 use crate::random;
 use crate::revocation::Verdict;
 use crate::rotation::{Refusal, later};
-use crate::session::{Carrier, ClientInfo, RevocationReason, SecretHash, Session};
+use crate::session::{BindSession, Carrier, ClientInfo, RevocationReason, SecretHash, Session};
 use crate::store::Renewal;
 use crate::token::CookieSecret;
 
@@ -139,7 +139,14 @@ impl Authority {
         if self.0.clock.now_millis() >= remembered.until_millis {
             return None;
         }
-        if client.is_other_than(&remembered.client, self.0.settings.bind_session) {
+        // Another client is news, or is refused.
+        let is_other = |binding| client.is_other_than(&remembered.client, binding);
+        if client != &remembered.client
+            && [self.0.settings.bind_session, BindSession::Network, BindSession::UserAgent]
+                .into_iter()
+                .any(is_other)
+            && *client != ClientInfo::default()
+        {
             return None;
         }
         self.check_cookie(verified).map(|checked| checked.map(|()| verified.clone()))
@@ -157,11 +164,12 @@ impl Authority {
     async fn look_up(&self, value: &str, client: &ClientInfo) -> Result<Remembered, VerifyError> {
         let unknown = || VerifyError::Invalid("unknown session cookie");
         let (id, secret) = CookieSecret::parse(value).ok_or_else(unknown)?;
-        let session = self.0.store.find(id).await?.ok_or_else(unknown)?;
+        let mut session = self.0.store.find(id).await?.ok_or_else(unknown)?;
         if session.carrier != Carrier::Cookie {
             return Err(unknown());
         }
         let shown = self.compare(&session, &secret).ok_or_else(unknown)?;
+        self.catch_up_rights(&mut session);
         if let Some((_, reason)) = session.revoked {
             return Err(VerifyError::Revoked(reason));
         }
@@ -186,11 +194,17 @@ impl Authority {
         let idle_expires_at = later(now, self.idle_lifetime(Carrier::Cookie));
         self.0.store.touch(id, now, idle_expires_at, &client).await?;
 
+        let grace = self.0.settings.refresh_grace;
         let mut until = later(now, self.0.settings.access_token_lifetime).min(session.expires_at);
         let has_new_cookie = match shown {
-            Shown::Current => renewal_is_due(&session),
+            Shown::Current if renewal_is_due(&session) => {
+                // Another process may replace it at any time.
+                until = until.min(later(now, grace));
+                true
+            }
+            Shown::Current => false,
             Shown::Previous(_) => {
-                until = until.min(later(session.rotated_at, self.0.settings.refresh_grace));
+                until = until.min(later(session.rotated_at, grace));
                 true
             }
         };
@@ -209,10 +223,17 @@ impl Authority {
             return Some(Shown::Current);
         }
         let next = renewed_secret(secret, &session.secret_nonce?);
-        let within_grace =
-            self.0.clock.now() <= later(session.rotated_at, self.0.settings.refresh_grace);
-        (stored.matches(&SecretHash::of(&next)) && within_grace)
-            .then(|| Shown::Previous(CookieSecret::from_parts(session.id, &next)))
+        if !stored.matches(&SecretHash::of(&next)) {
+            return None;
+        }
+        if self.0.clock.now() > later(session.rotated_at, self.0.settings.refresh_grace) {
+            self.emit(&AuthEvent::SpentCookieShown {
+                principal: session.principal.clone(),
+                session: session.id,
+            });
+            return None;
+        }
+        Some(Shown::Previous(CookieSecret::from_parts(session.id, &next)))
     }
 
     /// Replaces the secret; `None` when somebody else has, or the session has ended.
@@ -231,6 +252,8 @@ impl Authority {
         if !self.0.store.renew_secret(session.id, from, &renewal).await? {
             return Ok(None);
         }
+        let old = CookieSecret::from_parts(session.id, secret);
+        self.0.cookies.0.remove(&SecretHash::of(old.expose().as_bytes()));
         self.emit(&AuthEvent::CookieRenewed {
             principal: session.principal.clone(),
             session: session.id,

@@ -227,7 +227,7 @@ impl Authority {
         // The account is read again now that the session can be found: whoever deactivates the
         // user or changes the password from here on revokes this session too, and what happened
         // before shows in the account.
-        let account = self.find_account(&session.principal).await?;
+        let account = self.find_settled_account(&session.principal).await?;
         let unchanged = |account: &Account| {
             proof.password_hash.is_none() || account.password_hash == proof.password_hash
         };

@@ -72,6 +72,8 @@ struct Inner {
     directories: HashMap<String, Arc<dyn UserDirectory>>,
     passwords: PasswordLanes,
     revocations: RevocationView,
+    /// One question at a time: answers must not overtake each other.
+    asking: tokio::sync::Mutex<()>,
     cookies: CookieMemory,
     claims: Option<ClaimsHook>,
     rule: Option<RuleHook>,
@@ -262,6 +264,14 @@ impl Authority {
         }
     }
 
+    /// The same for a session that was stored a moment ago.
+    async fn find_settled_account(&self, principal: &Principal) -> Result<Option<Account>, Outage> {
+        match self.directory(principal.user_type()) {
+            Some(directory) => directory.load_settled(principal.user_id()).await,
+            None => Ok(None),
+        }
+    }
+
     /// Whether this account may log in and refresh.
     fn admits(&self, account: &Account) -> bool {
         match &self.0.rule {
@@ -315,17 +325,25 @@ impl Authority {
     /// Tells of a session that was shown by `now` after it had been shown by `before`. Addresses
     /// within a network come and go.
     fn note_client(&self, session: &Session, before: &ClientInfo, now: &ClientInfo, refused: bool) {
-        let now = now.clone().or(before);
-        let is_other = |binding| now.is_other_than(before, binding);
+        let known = now.clone().or(before);
+        let is_other = |binding| known.is_other_than(before, binding);
         if refused || is_other(BindSession::Network) || is_other(BindSession::UserAgent) {
             self.emit(&AuthEvent::ClientChanged {
                 principal: session.principal.clone(),
                 session: session.id,
                 before: before.clone(),
-                now,
+                now: now.clone(),
                 refused,
             });
         }
+    }
+
+    /// Where the database was set back to a backup, its row may have an older version of the rights than
+    /// this process has heard of. To be called before the account is read, so that what is read
+    /// is at least as new as the version says.
+    fn catch_up_rights(&self, session: &mut Session) {
+        let known = self.0.revocations.rights_version(session.id);
+        session.rights_version = session.rights_version.max(known);
     }
 
     fn emit(&self, event: &AuthEvent) {

@@ -27,10 +27,15 @@ impl Authority {
     ) -> Result<Refreshed, RefreshError> {
         let facts = self.read(token, only(TokenKind::Refresh))?;
         let begun = self.0.clock.now();
+        let known_rights = self.0.revocations.rights_version(facts.session);
         // Before the rotation: one that cannot be answered would spend the token.
         let mut account = self.refreshing_account(&facts).await?;
         let policy = self.rotation_policy();
-        let (rotation, now) = self.rotate(&facts, client, &policy).await?;
+        let (mut rotation, now) = self.rotate(&facts, client, &policy).await?;
+        // Of a database that was set back to a backup the row may be older than that.
+        let session = &mut rotation.session;
+        let may_be_older = self.rights_changed_since(session, begun);
+        session.rights_version = session.rights_version.max(known_rights);
         let session = &rotation.session;
         let session_id = session.id;
         let principal = session.principal.clone();
@@ -78,7 +83,11 @@ impl Authority {
             self.note_client(session, before, client, false);
         }
 
-        if !facts.has_session || self.rights_changed_since(session, begun) {
+        if !facts.has_session {
+            let settled = self.find_settled_account(&facts.principal).await?;
+            let admitted = settled.filter(|account| self.admits(account));
+            account = admitted.ok_or(RefreshError::NoActiveAccount)?;
+        } else if may_be_older {
             account = self.refreshing_account(&facts).await?;
         }
         let rotates = self.0.settings.rotate_refresh_tokens;
@@ -108,7 +117,7 @@ impl Authority {
         }
         let mut account = self.refreshing_account(&facts).await?;
         let session = self.0.store.find(facts.session).await?;
-        let session = session
+        let mut session = session
             .filter(|s| s.principal == facts.principal && s.carrier == Carrier::Single)
             .ok_or(VerifyError::Invalid("unknown session"))?;
         if let Some((_, reason)) = session.revoked {
@@ -121,7 +130,9 @@ impl Authority {
             self.note_client(&session, &session.client, client, true);
             return Err(VerifyError::from(Refusal::OtherClient).into());
         }
-        if self.rights_changed_since(&session, now) {
+        let stored = session.rights_version;
+        self.catch_up_rights(&mut session);
+        if session.rights_version != stored || self.rights_changed_since(&session, now) {
             account = self.refreshing_account(&facts).await?;
         }
         self.note_client(&session, &session.client, client, false);
@@ -236,10 +247,11 @@ impl Authority {
 
     /// A refresh that changes nothing in the store is a sign of life all the same.
     async fn note_life(&self, session: &Session, client: &ClientInfo, now: DateTime<Utc>) {
-        if now < later(session.last_seen_at, self.seen_interval()) {
+        let client = client.clone().or(&session.client);
+        let is_known = client == session.client;
+        if is_known && now < later(session.last_seen_at, self.seen_interval()) {
             return;
         }
-        let client = client.clone().or(&session.client);
         let touched = self.0.store.touch(session.id, now, session.idle_expires_at, &client).await;
         if let Err(outage) = touched {
             // Worth a line, not worth refusing what has been decided.

@@ -123,6 +123,7 @@ impl Authority {
     /// [`revocation_max_staleness`](crate::Settings::revocation_max_staleness) it is not enough.
     pub async fn sync(&self) -> Result<(), Outage> {
         let view = &self.0.revocations;
+        let _one_at_a_time = self.0.asking.lock().await;
         let asked_at = self.0.clock.now();
         let news = self.0.store.revocations(view.ask_after(), asked_at).await?;
         view.apply(news, asked_at.timestamp_millis());

@@ -46,6 +46,10 @@ impl Tables {
     fn append(&mut self, targets: &[Target], stamp: Stamp) {
         for target in targets {
             self.last_seq += 1;
+            if matches!(target, Target::Foreign(_) | Target::ForeignAccess(_)) {
+                // The last one counts.
+                self.revocations.retain(|old| old.target != *target);
+            }
             let target = target.clone();
             self.revocations.push(Revocation { seq: self.last_seq, target, stamp });
         }

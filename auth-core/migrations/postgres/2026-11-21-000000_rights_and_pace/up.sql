@@ -30,3 +30,12 @@ END $$;
 
 CREATE TRIGGER auth_revocations_appended AFTER INSERT ON auth_revocations
     FOR EACH STATEMENT EXECUTE FUNCTION auth_revocations_appended();
+
+-- Numbers are given out before rows are visible. What a transaction appended that took longer than the
+-- processes look back is found by its id: it was not over when they looked before.
+ALTER TABLE auth_revocations ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id();
+CREATE INDEX auth_revocations_xid ON auth_revocations (xid);
+
+-- Of the revocations of one user's foreign tokens the last counts, and the others go.
+CREATE INDEX auth_revocations_foreign ON auth_revocations (user_type, user_id)
+    WHERE kind = 'foreign';

@@ -17,3 +17,7 @@ ALTER TABLE auth_sessions ADD COLUMN secret_nonce BLOB CHECK (length(secret_nonc
 -- Triggers of the application may change rights as well: they raise rights_version of the live
 -- sessions, and append a row of the kind `session` for each, and one of the kind `foreign`.
 ALTER TABLE auth_revocations ADD COLUMN rights_version INTEGER;
+
+-- Of the revocations of one user's foreign tokens the last counts, and the others go.
+CREATE INDEX auth_revocations_foreign ON auth_revocations (user_type, user_id)
+    WHERE kind = 'foreign';

@@ -1,4 +1,6 @@
-//! Hearing of revocations by `LISTEN`: a nudge to ask, never the news itself.
+//! Hearing of revocations by `LISTEN`: a nudge to ask, never the news itself. It takes one more
+//! connection, directly to the server: behind a pooler that shares sessions nothing is heard, and
+//! asking now and then is what remains.
 
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -35,7 +37,7 @@ pub(super) fn listen(opener: Arc<Opener>) -> Result<Arc<watch::Sender<u64>>, Out
 fn serve(opener: &Opener, listener: &Weak<watch::Sender<u64>>) {
     while listener.strong_count() > 0 {
         // That the database is away is told by those who ask it.
-        if let Ok(mut connection) = opener.connect() {
+        if let Ok(mut connection) = opener.connect_aside() {
             let _ = forward(&mut connection, listener);
         }
         thread::sleep(RECONNECT_AFTER);

@@ -19,6 +19,7 @@
 //! The tables are described in the migrations (`migrations/sqlite`, `migrations/postgres`).
 //! Times are kept in whole milliseconds, as [`Clock`](crate::Clock) tells them.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use self::database::Database;
-use self::statements::Statements;
+use self::statements::{Horizon, Page, Statements, unless_deadlocked};
 use super::{News, Renewal, Revoke, Revoked, Rotation, SessionStore, Stamp};
 use crate::error::Outage;
 use crate::rotation::{Presented, RotationPolicy};
@@ -69,6 +70,9 @@ pub type PgStore = DieselStore<PgDb>;
 /// pay for. (A million sessions: 0.2 s.)
 const LOOK_DEADLINE: Duration = Duration::from_secs(60);
 
+/// How far back a question about revocations reaches.
+const HORIZON_MILLIS: i64 = 10_000;
+
 /// How much one look finds.
 const LOOK_ROWS: i64 = 10_000;
 
@@ -81,12 +85,14 @@ pub struct DieselStore<D> {
     db: D,
     /// Sessions that were over when they were looked at.
     candidates: Arc<Mutex<Vec<SessionId>>>,
+    /// Which transactions were over, and when that was asked, the oldest first.
+    horizons: Arc<Mutex<VecDeque<(i64, String)>>>,
 }
 
 impl<D: Database> DieselStore<D> {
     /// A store over `db`.
     pub fn new(db: D) -> Self {
-        Self { db, candidates: Arc::default() }
+        Self { db, candidates: Arc::default(), horizons: Arc::default() }
     }
 
     /// Creates the tables, or brings them up to date, and answers the names of the migrations
@@ -131,6 +137,26 @@ impl<D: Database> DieselStore<D> {
             }
         }
         Ok(removed)
+    }
+
+    /// The horizon from which to read again: some seconds old, for there may be several who ask.
+    fn horizon_before(&self, now: DateTime<Utc>) -> Option<String> {
+        let mut horizons = self.horizons.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = now.timestamp_millis() - HORIZON_MILLIS;
+        while horizons.get(1).is_some_and(|(asked_at, _)| *asked_at <= old) {
+            horizons.pop_front();
+        }
+        horizons.front().map(|(_, horizon)| horizon.clone())
+    }
+
+    fn note_horizon(&self, now: DateTime<Utc>, horizon: String) {
+        let mut horizons = self.horizons.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = now.timestamp_millis();
+        // A clock that was set back starts anew, from the oldest that is known.
+        if horizons.back().is_some_and(|(asked_at, _)| now < *asked_at) {
+            horizons.truncate(1);
+        }
+        horizons.push_back((now, horizon));
     }
 
     async fn prune_revocations(
@@ -191,12 +217,18 @@ impl<D: Database> SessionStore for DieselStore<D> {
         let client = row::storable(&presented.client);
         let presented = Presented { client, ..*presented };
         let policy = policy.clone();
-        self.db.write(move |conn| statements::rotate(conn, id, &presented, now, &policy)).await
+        let rotate = move |conn: &mut D::Connection| {
+            unless_deadlocked(|| statements::rotate(conn, id, &presented, now, &policy))
+        };
+        self.db.write(rotate).await
     }
 
     async fn revoke(&self, revoke: &Revoke, stamp: Stamp) -> Result<Revoked, Outage> {
         let revoke = revoke.clone();
-        self.db.write(move |conn| statements::revoke(conn, &revoke, stamp)).await
+        let end = move |conn: &mut D::Connection| {
+            unless_deadlocked(|| statements::revoke(conn, &revoke, stamp))
+        };
+        self.db.write(end).await
     }
 
     async fn sessions_of(
@@ -209,12 +241,27 @@ impl<D: Database> SessionStore for DieselStore<D> {
     }
 
     async fn revocations(&self, after: i64, now: DateTime<Utc>) -> Result<News, Outage> {
-        let read = move |conn: &mut D::Connection| {
-            // The number first: what is appended in between is then new next time as well.
-            let last_seq = conn.last_seq()?;
-            Ok(News { revocations: conn.revocations(after, now)?, last_seq })
-        };
-        self.db.read(read).await
+        // The number and the horizon first: what is appended in between is then new next time as
+        // well.
+        let first = move |conn: &mut D::Connection| Ok((conn.last_seq()?, conn.horizon()?));
+        let (last_seq, horizon) = self.db.read(first).await?;
+        let mut page =
+            Page { new_after: after, horizon: self.horizon_before(now), after: i64::MIN };
+        let mut revocations = Vec::new();
+        loop {
+            let asked = page.clone();
+            let read = move |conn: &mut D::Connection| conn.revocations(&asked, now);
+            let (found, goes_on_after) = self.db.read(read).await?;
+            revocations.extend(found);
+            match goes_on_after {
+                Some(seq) => page.after = seq,
+                None => break,
+            }
+        }
+        if let Some(horizon) = horizon {
+            self.note_horizon(now, horizon);
+        }
+        Ok(News { revocations, last_seq })
     }
 
     fn nudges(&self) -> Option<watch::Receiver<u64>> {

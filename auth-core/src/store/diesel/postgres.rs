@@ -278,15 +278,18 @@ pub(super) struct Opener {
 }
 
 impl Opener {
-    pub(super) fn connect(&self) -> Result<PgConnection, ConnectError> {
-        let connected = PgConnection::establish(&self.conninfo)
-            .map_err(ConnectError::from)
-            .and_then(|mut conn| {
-                set_timeouts(&mut conn, self.deadline).map_err(ConnectError::Setup)?;
-                Ok(conn)
-            });
+    /// A connection of the pool, or of somebody who is waiting for one.
+    fn connect(&self) -> Result<PgConnection, ConnectError> {
+        let connected = self.connect_aside();
         self.away.store(connected.is_err(), Ordering::Relaxed);
         connected
+    }
+
+    /// A connection about which the pool learns nothing: a server may have no more of them to give.
+    pub(super) fn connect_aside(&self) -> Result<PgConnection, ConnectError> {
+        let mut conn = PgConnection::establish(&self.conninfo)?;
+        set_timeouts(&mut conn, self.deadline).map_err(ConnectError::Setup)?;
+        Ok(conn)
     }
 }
 

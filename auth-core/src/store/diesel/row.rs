@@ -157,6 +157,10 @@ pub(super) struct RevocationRow {
 }
 
 impl RevocationRow {
+    pub(super) fn seq(&self) -> i64 {
+        self.seq
+    }
+
     /// The revocation that the row describes. `None`, and a line in the log, when it cannot be
     /// read: one bad row must not hide those after it.
     pub(super) fn into_revocation(self) -> Option<Revocation> {
@@ -204,8 +208,8 @@ fn exactly<const N: usize>(session: SessionId, bytes: &[u8]) -> QueryResult<[u8;
     })
 }
 
-/// These numbers have 64 bits and so has the column, whose upper half reads as negative. They are
-/// compared for equality only.
+/// These numbers have 64 bits and so has the column, whose upper half reads as negative. Generations
+/// are compared for equality only, and versions of rights are times.
 pub(super) fn number_to_column(generation: u64) -> i64 {
     generation.cast_signed()
 }

@@ -5,8 +5,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::result::Error::QueryBuilderError;
-use diesel::sql_types::Bool;
+use diesel::result::Error::{DatabaseError, QueryBuilderError};
+use diesel::sql_types::{Bool, Nullable, Text};
 
 use super::row::{NewRevocation, RevocationRow, SessionRow, number_to_column, session_id};
 use super::schema::{auth_revocations, auth_sessions};
@@ -15,9 +15,7 @@ use crate::rotation::{Decision, Presented, RotationPolicy, decide, later};
 use crate::session::{
     Carrier, ClientInfo, Principal, RevocationReason, SecretHash, Session, SessionId,
 };
-use crate::store::{
-    Renewal, Revocation, Revoke, Revoked, Rotation, Stamp, Target, next_rights_version,
-};
+use crate::store::{Renewal, Revocation, Revoke, Revoked, Rotation, Stamp, Target};
 
 /// Losing a compare-and-swap means that another caller succeeded, and a session can be moved on
 /// by one presented token once and ended once.
@@ -26,7 +24,7 @@ const MAX_ATTEMPTS: usize = 8;
 /// Rows per statement: PostgreSQL numbers parameters with 16 bits.
 const ROWS: usize = 500;
 
-pub trait Statements: Connection {
+pub trait Statements: Connection + Horizon {
     /// Stores a session unless its id is there.
     fn insert(&mut self, session: &Session) -> QueryResult<()>;
 
@@ -59,9 +57,16 @@ pub trait Statements: Connection {
     /// Marks sessions as revoked. Answers those that were not.
     fn end(&mut self, ids: &[SessionId], stamp: Stamp) -> QueryResult<Vec<SessionId>>;
 
-    /// Moves the rights of a session that is not revoked from one version to another. Whether it
-    /// was the one.
-    fn change_rights(&mut self, id: SessionId, from: u64, to: u64) -> QueryResult<bool>;
+    /// Moves the rights of sessions that are not revoked on, as
+    /// [`next_rights_version`](crate::store::next_rights_version) says. Answers the new versions.
+    fn change_rights(
+        &mut self,
+        ids: &[SessionId],
+        now: DateTime<Utc>,
+    ) -> QueryResult<Vec<(SessionId, u64)>>;
+
+    /// Removes what was appended before about the foreign tokens that `target` is about.
+    fn forget_foreign(&mut self, target: &Target) -> QueryResult<()>;
 
     fn append(&mut self, targets: &[Target], stamp: Stamp) -> QueryResult<()>;
 
@@ -76,7 +81,13 @@ pub trait Statements: Connection {
         now: DateTime<Utc>,
     ) -> QueryResult<Vec<Session>>;
 
-    fn revocations(&mut self, after: i64, now: DateTime<Utc>) -> QueryResult<Vec<Revocation>>;
+    /// A page of revocations in the order of their numbers, and the number after which to go on
+    /// where it is not the last.
+    fn revocations(
+        &mut self,
+        page: &Page,
+        now: DateTime<Utc>,
+    ) -> QueryResult<(Vec<Revocation>, Option<i64>)>;
 
     /// The highest number of a revocation, 0 for none.
     fn last_seq(&mut self) -> QueryResult<i64>;
@@ -91,6 +102,42 @@ pub trait Statements: Connection {
     fn over_revocations(&mut self, before: DateTime<Utc>, limit: i64) -> QueryResult<Vec<i64>>;
 
     fn delete_revocations(&mut self, seqs: &[i64]) -> QueryResult<usize>;
+}
+
+/// Revocations per page: an answer of any length must keep within the deadline of a call.
+const PAGE: i64 = 10_000;
+
+/// Which revocations are asked for.
+#[derive(Clone)]
+pub struct Page {
+    /// Those with a higher number are new.
+    pub(super) new_after: i64,
+    /// So are those of transactions that were not over when this was told.
+    pub(super) horizon: Option<String>,
+    /// The pages before ended here.
+    pub(super) after: i64,
+}
+
+/// Which transactions are over.
+pub trait Horizon {
+    /// All with a lower id; `None` where rows become visible in the order of their numbers.
+    fn horizon(&mut self) -> QueryResult<Option<String>>;
+}
+
+/// One writer at a time.
+#[cfg(feature = "sqlite")]
+impl Horizon for diesel::SqliteConnection {
+    fn horizon(&mut self) -> QueryResult<Option<String>> {
+        Ok(None)
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Horizon for diesel::PgConnection {
+    fn horizon(&mut self) -> QueryResult<Option<String>> {
+        let oldest = diesel::dsl::sql::<Text>("pg_snapshot_xmin(pg_current_snapshot())::text");
+        diesel::select(oldest).get_result(self).map(Some)
+    }
 }
 
 /// Where a rotation leads.
@@ -132,7 +179,7 @@ fn is_over(before: i64) -> _ {
 }
 
 macro_rules! statements {
-    ($connection:ty, later: $later:ident, same: $same:ident, lock: [$($lock:tt)*], skip: [$($skip:tt)*]) => {
+    ($connection:ty, later: $later:ident, same: $same:ident, overdue: $overdue:expr, lock: [$($lock:tt)*], skip: [$($skip:tt)*]) => {
         impl Statements for $connection {
             fn insert(&mut self, session: &Session) -> QueryResult<()> {
                 diesel::insert_into(auth_sessions::table)
@@ -261,15 +308,43 @@ macro_rules! statements {
                 Ok(ended)
             }
 
-            fn change_rights(&mut self, id: SessionId, from: u64, to: u64) -> QueryResult<bool> {
-                let session = auth_sessions::table
-                    .find(&id.as_bytes()[..])
-                    .filter(auth_sessions::revoked_at.is_null())
-                    .filter(auth_sessions::rights_version.eq(number_to_column(from)));
-                let changed = diesel::update(session)
-                    .set(auth_sessions::rights_version.eq(number_to_column(to)))
+            fn change_rights(
+                &mut self,
+                ids: &[SessionId],
+                now: DateTime<Utc>,
+            ) -> QueryResult<Vec<(SessionId, u64)>> {
+                let newer = $later(auth_sessions::rights_version, auth_sessions::rotated_at) + 1;
+                let version = $later(newer, now.timestamp_millis());
+                let mut changed = Vec::with_capacity(ids.len());
+                for ids in ids.chunks(ROWS) {
+                    let sessions = auth_sessions::table
+                        .filter(auth_sessions::id.eq_any(ids.iter().map(|id| &id.as_bytes()[..])))
+                        .filter(auth_sessions::revoked_at.is_null());
+                    let rows = diesel::update(sessions)
+                        .set(auth_sessions::rights_version.eq(version))
+                        .returning((auth_sessions::id, auth_sessions::rights_version))
+                        .get_results::<(Vec<u8>, i64)>(self)?;
+                    for (id, version) in rows {
+                        changed.push((session_id(&id)?, version.cast_unsigned()));
+                    }
+                }
+                Ok(changed)
+            }
+
+            fn forget_foreign(&mut self, target: &Target) -> QueryResult<()> {
+                let (principal, only_access) = match target {
+                    Target::Foreign(principal) => (principal, false),
+                    Target::ForeignAccess(principal) => (principal, true),
+                    Target::Session(_) | Target::Rights { .. } => return Ok(()),
+                };
+                let is_access = auth_revocations::rights_version.is_not_null();
+                diesel::delete(auth_revocations::table)
+                    .filter(auth_revocations::kind.eq("foreign"))
+                    .filter(auth_revocations::user_type.eq(principal.user_type()))
+                    .filter(auth_revocations::user_id.eq(principal.user_id()))
+                    .filter(is_access.eq(only_access))
                     .execute(self)?;
-                Ok(changed > 0)
+                Ok(())
             }
 
             fn append(&mut self, targets: &[Target], stamp: Stamp) -> QueryResult<()> {
@@ -316,16 +391,22 @@ macro_rules! statements {
 
             fn revocations(
                 &mut self,
-                after: i64,
+                page: &Page,
                 now: DateTime<Utc>,
-            ) -> QueryResult<Vec<Revocation>> {
+            ) -> QueryResult<(Vec<Revocation>, Option<i64>)> {
+                let is_new = auth_revocations::seq.gt(page.new_after);
                 let rows = auth_revocations::table
-                    .filter(auth_revocations::seq.gt(after))
+                    .filter(auth_revocations::seq.gt(page.after))
+                    .filter(is_new.or($overdue(&page.horizon)))
                     .filter(auth_revocations::expires_at.gt(now.timestamp_millis()))
                     .order(auth_revocations::seq)
+                    .limit(PAGE)
                     .select(RevocationRow::as_select())
                     .load(self)?;
-                Ok(rows.into_iter().filter_map(RevocationRow::into_revocation).collect())
+                let is_last = (rows.len() as i64) < PAGE;
+                let goes_on_after = rows.last().map(RevocationRow::seq).filter(|_| !is_last);
+                let revocations = rows.into_iter().filter_map(RevocationRow::into_revocation);
+                Ok((revocations.collect(), goes_on_after))
             }
 
             fn last_seq(&mut self) -> QueryResult<i64> {
@@ -389,13 +470,24 @@ macro_rules! statements {
 }
 
 #[cfg(feature = "sqlite")]
-statements!(diesel::SqliteConnection, later: sqlite_later, same: is, lock: [], skip: []);
+statements!(
+    diesel::SqliteConnection,
+    later: sqlite_later,
+    same: is,
+    overdue: |_: &Option<String>| false.into_sql::<Bool>(),
+    lock: [],
+    skip: []
+);
 
 #[cfg(feature = "postgres")]
 statements!(
     diesel::PgConnection,
     later: postgres_later,
     same: is_not_distinct_from,
+    overdue: |horizon: &Option<String>| {
+        let is_later = diesel::dsl::sql::<Bool>("auth_revocations.xid >= ");
+        is_later.bind::<Nullable<Text>, _>(horizon.clone()).sql("::xid8")
+    },
     lock: [.for_update()],
     // A row that someone holds is being rotated or revoked; waiting for it could also deadlock.
     skip: [.for_update().skip_locked()]
@@ -493,9 +585,24 @@ pub(super) fn revoke<C: Statements>(
             Revoke::ForeignAccess(principal) => only(Target::ForeignAccess(principal.clone())),
             Revoke::AccessTokens(principal) => change_rights(conn, principal, stamp)?,
         };
+        for target in &revoked.targets {
+            conn.forget_foreign(target)?;
+        }
         conn.append(&revoked.targets, stamp)?;
         Ok(revoked)
     })
+}
+
+/// Repeats what the database gave up because it locked itself out with somebody else, such as a
+/// trigger of the application.
+pub(super) fn unless_deadlocked<T>(mut work: impl FnMut() -> QueryResult<T>) -> QueryResult<T> {
+    for _ in 1..MAX_ATTEMPTS {
+        match work() {
+            Err(DatabaseError(_, info)) if info.message().contains("deadlock") => {}
+            done => return done,
+        }
+    }
+    work()
 }
 
 fn only(target: Target) -> Revoked {
@@ -521,13 +628,10 @@ fn change_rights<C: Statements>(
     principal: &Principal,
     stamp: Stamp,
 ) -> QueryResult<Revoked> {
-    let mut targets = Vec::new();
-    for session in conn.lock_sessions_of(principal)? {
-        let version = next_rights_version(&session, stamp.at);
-        if !conn.change_rights(session.id, session.rights_version, version)? {
-            return Err(changes_too_fast(session.id));
-        }
-        targets.push(Target::Rights { session: session.id, version });
-    }
+    let ids: Vec<_> =
+        conn.lock_sessions_of(principal)?.into_iter().map(|session| session.id).collect();
+    let changed = conn.change_rights(&ids, stamp.at)?;
+    let target = |(session, version)| Target::Rights { session, version };
+    let targets = changed.into_iter().map(target).collect();
     Ok(Revoked { targets, ..Revoked::default() })
 }
