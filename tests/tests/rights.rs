@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
 use reqwest::Method;
 use tests::{ApiClient, Database, NewUser, Process, TestApp, TestDb, eventually, on_each_database};
 
@@ -13,6 +15,12 @@ on_each_database! {
     another_node_refuses_the_old_rights_soon,
     a_cookie_goes_on_with_the_new_rights_and_a_new_secret,
     a_command_changes_rights_of_a_running_server,
+    a_restored_backup_locks_nobody_out_whose_rights_had_changed,
+}
+
+tests::on_postgres! {
+    a_login_beside_a_change_of_rights_gets_the_new_ones,
+    a_login_beside_a_deactivation_is_none,
 }
 
 const REFUSED: &str = r#"{"detail":"Given token not valid for any token type","code":"token_not_valid","messages":[{"token_class":"AccessToken","token_type":"access","message":"Token is blacklisted"}]}"#;
@@ -108,7 +116,7 @@ async fn a_cookie_goes_on_with_the_new_rights_and_a_new_secret(database: Databas
     // A handler without the middleware cannot set it, and accepts the old one meanwhile.
     other_tab.clone().me().await.expect_status(200);
     // The trigger's clock is the database's, which has gone on.
-    app.advance(Duration::from_secs(60)).await;
+    app.advance(Duration::from_secs(20)).await;
     other_tab.clone().me().await.expect_status(401);
     other_tab.clone().get(&path).await.expect_status(401);
     browser.get(&path).await.expect_status(200);
@@ -136,4 +144,47 @@ async fn a_command_changes_rights_of_a_running_server(database: Database) {
     assert_eq!(run(&["set-rights", "anna", "--staff", "no"], ""), "anna: not staff\n");
     let unknown = Process::run(&db, &["set-rights", "nobody", "--staff", "no"], "");
     assert!(!unknown.status.success());
+}
+
+async fn a_restored_backup_locks_nobody_out_whose_rights_had_changed(database: Database) {
+    let app = TestApp::start(database).await;
+    let user = app.create(NewUser::staff("root")).await;
+    let (path, mut client) = (admin_route(user.id), app.log_in(&user).await);
+    let mut browser = app.sign_in(&user).await;
+    app.set_rights(&user, true, Some("auditor")).await;
+    client.get(&path).await.expect_status(401);
+    // The process has heard of the change; the rows have not.
+    app.db().execute("UPDATE auth_sessions SET rights_version = 0");
+    client.refresh().await.expect_status(200);
+    client.get(&path).await.expect_status(200);
+    browser.get(&path).await.expect_status(200);
+}
+
+/// Runs `request` while a transaction that changes the user has done everything but commit.
+async fn beside<T>(app: &TestApp, change: &str, request: impl Future<Output = T>) -> T {
+    let mut admin = PgConnection::establish(app.db().url()).expect("the server is there");
+    let changed = format!("BEGIN; {change}; SET CONSTRAINTS ALL IMMEDIATE");
+    admin.batch_execute(&changed).expect("the user can be changed");
+    let commit = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        admin.batch_execute("COMMIT").expect("the change can be committed");
+    };
+    tokio::join!(request, commit).0
+}
+
+async fn a_login_beside_a_change_of_rights_gets_the_new_ones(database: Database) {
+    let app = TestApp::start(database).await;
+    let user = app.create(NewUser::staff("root")).await;
+    let change = "UPDATE users SET is_staff = false WHERE username = 'root'";
+    let client = beside(&app, change, app.log_in(&user)).await;
+    client.get(&admin_route(user.id)).await.expect_status(403);
+}
+
+async fn a_login_beside_a_deactivation_is_none(database: Database) {
+    let app = TestApp::start(database).await;
+    let user = app.user("anna").await;
+    let change = "UPDATE users SET is_active = false WHERE username = 'anna'";
+    let login = app.anonymous().post("/api/token/", user.credentials());
+    beside(&app, change, login).await.expect_status(401);
+    assert_eq!(app.db().count("auth_sessions WHERE revoked_at IS NULL"), 0);
 }

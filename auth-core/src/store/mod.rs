@@ -83,7 +83,8 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// The revocations after sequence number `after` that still concern a token at `now`, in
     /// the order of their numbers. Numbers may become visible out of order: callers read an
-    /// overlap again.
+    /// overlap again, and a store may answer lower numbers too that became visible late. Of
+    /// several revocations of one principal's foreign tokens the last is enough.
     async fn revocations(&self, after: i64, now: DateTime<Utc>) -> Result<News, Outage>;
 
     /// A number that changes whenever revocations may have been appended, by whatever process,

@@ -475,3 +475,33 @@ fn pump(mut from: TcpStream, mut to: TcpStream, swallows: &AtomicBool) {
     }
     let _ = to.shutdown(Shutdown::Both);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_long_transaction_revoked_is_heard_of_however_much_later_it_commits() {
+    let database = database!();
+    let store = database.store().await;
+    let mut admin = PgConnection::establish(&database.url).unwrap();
+    let slow = session(&Principal::new("user", "1"));
+    store.create(&slow).await.unwrap();
+    let until = now() + Duration::from_secs(86_400);
+    admin
+        .batch_execute(&format!(
+            "BEGIN; INSERT INTO auth_revocations
+                 (kind, session_id, revoked_at, reason, expires_at)
+             SELECT 'session', id, 0, 'administrator', {} FROM auth_sessions",
+            until.timestamp_millis()
+        ))
+        .unwrap();
+    let mut settled = 0;
+    for minute in 0..10 {
+        let stamp = Stamp { at: now(), reason: RevocationReason::Logout, until };
+        let other = Revoke::Session(auth_core::SessionId::random());
+        store.revoke(&other, stamp).await.unwrap();
+        let asked_at = now() + Duration::from_secs(60 * minute);
+        settled = store.revocations(settled, asked_at).await.unwrap().last_seq;
+    }
+    admin.batch_execute("COMMIT").unwrap();
+    let news = store.revocations(settled, now() + Duration::from_secs(660)).await.unwrap();
+    let slow = Target::Session(slow.id);
+    assert!(news.revocations.iter().any(|revocation| revocation.target == slow));
+}
