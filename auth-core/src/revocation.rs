@@ -67,6 +67,17 @@ struct Progress {
     /// Everything up to this number has been visible for longer than the overlap.
     settled: i64,
     swept_at: i64,
+    /// How many questions were asked, and the last that was answered.
+    questions: u64,
+    answered: u64,
+}
+
+/// A question to the store. Several may be under way at once.
+pub(crate) struct Question {
+    number: u64,
+    /// What has a higher number is wanted.
+    pub(crate) after: i64,
+    asked_at: i64,
 }
 
 impl RevocationView {
@@ -144,23 +155,32 @@ impl RevocationView {
         );
     }
 
-    /// The number after which the store is to be asked.
-    pub(crate) fn ask_after(&self) -> i64 {
-        self.progress().settled
+    /// What the store is to be asked now.
+    pub(crate) fn question(&self, asked_at: i64) -> Question {
+        let mut progress = self.progress();
+        progress.questions += 1;
+        Question { number: progress.questions, after: progress.settled, asked_at }
     }
 
-    /// Takes in the store's answer to a question that was asked at `asked_at`.
-    pub(crate) fn apply(&self, news: News, asked_at: i64) {
+    /// Takes in the store's answer.
+    pub(crate) fn apply(&self, news: News, question: &Question) {
+        let asked_at = question.asked_at;
         let highest = news.revocations.iter().map(|revocation| revocation.seq).max();
         for Revocation { target, stamp, .. } in news.revocations {
             self.enter(&target, &stamp);
         }
         let mut progress = self.progress();
+        if question.number < progress.answered {
+            // The answer to a later question was quicker, and knows better how far the store is.
+            return;
+        }
+        progress.answered = question.number;
         let heard = progress.heard.back().map_or(progress.settled, |(seq, _)| *seq);
         if news.last_seq < heard {
             // The store was set back to a backup, where new numbers begin below those we have
             // heard of. (Or it was pruned: then this costs one long answer.) From the beginning.
-            *progress = Progress { swept_at: progress.swept_at, ..Progress::default() };
+            progress.heard.clear();
+            progress.settled = 0;
         } else if let Some(highest) = highest
             && progress.heard.back().is_none_or(|(seq, _)| *seq < highest)
         {
@@ -232,32 +252,44 @@ mod tests {
     #[test]
     fn a_question_reaches_back_over_what_was_new_a_moment_ago() {
         let view = RevocationView::new();
-        view.apply(news(&[1, 2, 5], 5), 0);
-        assert_eq!(view.ask_after(), 0, "3 and 4 may still appear");
-        view.apply(news(&[1, 2, 4, 5], 5), 9_000);
-        assert_eq!(view.ask_after(), 0);
-        view.apply(news(&[1, 2, 4, 5], 5), 10_001);
-        assert_eq!(view.ask_after(), 5);
+        view.apply(news(&[1, 2, 5], 5), &view.question(0));
+        assert_eq!(view.question(0).after, 0, "3 and 4 may still appear");
+        view.apply(news(&[1, 2, 4, 5], 5), &view.question(9_000));
+        assert_eq!(view.question(0).after, 0);
+        view.apply(news(&[1, 2, 4, 5], 5), &view.question(10_001));
+        assert_eq!(view.question(0).after, 5);
         assert_eq!(view.sessions.len(), 4);
     }
 
     #[test]
     fn a_store_that_was_set_back_is_read_from_the_beginning() {
         let view = RevocationView::new();
-        view.apply(news(&[30], 30), 0);
-        view.apply(news(&[30], 30), 20_000);
-        assert_eq!(view.ask_after(), 30);
-        view.apply(news(&[], 2), 21_000);
-        assert_eq!(view.ask_after(), 0);
-        view.apply(news(&[1, 2], 2), 22_000);
+        view.apply(news(&[30], 30), &view.question(0));
+        view.apply(news(&[30], 30), &view.question(20_000));
+        assert_eq!(view.question(0).after, 30);
+        view.apply(news(&[], 2), &view.question(21_000));
+        assert_eq!(view.question(0).after, 0);
+        view.apply(news(&[1, 2], 2), &view.question(22_000));
         assert_eq!(view.sessions.len(), 3, "what was known stays known");
+    }
+
+    #[test]
+    fn an_answer_that_was_overtaken_is_no_backup() {
+        let view = RevocationView::new();
+        let slow = view.question(0);
+        view.apply(news(&[1, 2], 2), &view.question(0));
+        view.apply(news(&[], 2), &view.question(20_000));
+        assert_eq!(view.question(0).after, 2);
+        view.apply(news(&[1], 1), &slow);
+        assert_eq!(view.question(0).after, 2);
+        assert_eq!(view.age_millis(20_000), 0);
     }
 
     #[test]
     fn what_concerns_no_token_any_more_is_forgotten() {
         let view = RevocationView::new();
-        view.apply(news(&[1], 1), 0);
-        view.apply(news(&[], 1), 1_000_001);
+        view.apply(news(&[1], 1), &view.question(0));
+        view.apply(news(&[], 1), &view.question(1_000_001));
         assert!(view.sessions.is_empty());
     }
 }

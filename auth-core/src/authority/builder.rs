@@ -169,7 +169,6 @@ impl AuthorityBuilder {
             directories: self.directories,
             passwords,
             revocations: RevocationView::new(),
-            asking: tokio::sync::Mutex::default(),
             cookies: CookieMemory::new(),
             claims: self.claims,
             rule: self.rule,

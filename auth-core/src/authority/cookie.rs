@@ -139,13 +139,11 @@ impl Authority {
         if self.0.clock.now_millis() >= remembered.until_millis {
             return None;
         }
-        // Another client is news, or is refused.
-        let is_other = |binding| client.is_other_than(&remembered.client, binding);
-        if client != &remembered.client
-            && [self.0.settings.bind_session, BindSession::Network, BindSession::UserAgent]
-                .into_iter()
-                .any(is_other)
-            && *client != ClientInfo::default()
+        // Another client is refused, or is news.
+        let known = client.clone().or(&remembered.client);
+        if client.is_other_than(&remembered.client, self.0.settings.bind_session)
+            || known.is_other_than(&remembered.client, BindSession::Network)
+            || known.is_other_than(&remembered.client, BindSession::UserAgent)
         {
             return None;
         }
@@ -195,7 +193,9 @@ impl Authority {
         self.0.store.touch(id, now, idle_expires_at, &client).await?;
 
         let grace = self.0.settings.refresh_grace;
-        let mut until = later(now, self.0.settings.access_token_lifetime).min(session.expires_at);
+        let mut until = later(now, self.0.settings.access_token_lifetime)
+            .min(session.expires_at)
+            .min(idle_expires_at);
         let has_new_cookie = match shown {
             Shown::Current if renewal_is_due(&session) => {
                 // Another process may replace it at any time.

@@ -72,8 +72,6 @@ struct Inner {
     directories: HashMap<String, Arc<dyn UserDirectory>>,
     passwords: PasswordLanes,
     revocations: RevocationView,
-    /// One question at a time: answers must not overtake each other.
-    asking: tokio::sync::Mutex<()>,
     cookies: CookieMemory,
     claims: Option<ClaimsHook>,
     rule: Option<RuleHook>,

@@ -35,7 +35,7 @@ impl Authority {
     /// change the rights first.
     ///
     /// # Errors
-    /// The store is away; then no session was ended.
+    /// The store is away. It is then unknown whether anything was ended, and safe to do it again.
     pub async fn revoke(
         &self,
         revoke: Revoke,
@@ -54,12 +54,20 @@ impl Authority {
                 Some(Revoke::Foreign(principal.clone()))
             }
             Revoke::AccessTokens(principal) => Some(Revoke::ForeignAccess(principal.clone())),
-            Revoke::Session(_) => None,
+            // What has no row may be the token of another issuer, for as long as that lives.
+            Revoke::Session(id) if self.0.store.find(*id).await?.is_none() => {
+                return self.revoke_until(revoke, reason, long).await;
+            }
+            Revoke::Session(_) => return self.revoke_until(revoke, reason, short).await,
         };
         if let Some(foreign) = foreign.filter(|_| self.accepts_foreign()) {
             self.revoke_until(foreign, reason, long).await?;
         }
-        self.revoke_until(revoke, reason, short).await
+        let ended = self.revoke_until(revoke, reason, short).await?;
+        // Some may have been ended by another process a moment ago: the caller is told that none
+        // is left.
+        self.sync().await?;
+        Ok(ended)
     }
 
     async fn revoke_until(
@@ -123,10 +131,10 @@ impl Authority {
     /// [`revocation_max_staleness`](crate::Settings::revocation_max_staleness) it is not enough.
     pub async fn sync(&self) -> Result<(), Outage> {
         let view = &self.0.revocations;
-        let _one_at_a_time = self.0.asking.lock().await;
         let asked_at = self.0.clock.now();
-        let news = self.0.store.revocations(view.ask_after(), asked_at).await?;
-        view.apply(news, asked_at.timestamp_millis());
+        let question = view.question(asked_at.timestamp_millis());
+        let news = self.0.store.revocations(question.after, asked_at).await?;
+        view.apply(news, &question);
         Ok(())
     }
 
@@ -143,7 +151,8 @@ impl Authority {
     /// The store is away; what was removed before stays removed.
     pub async fn prune(&self) -> Result<u64, Outage> {
         const BATCH: u32 = 200;
-        let before = earlier(self.0.clock.now(), self.0.settings.leeway);
+        // Another node, whose clock is behind, may still accept the last token of a session.
+        let before = earlier(self.0.clock.now(), self.slack());
         let mut total = 0;
         loop {
             let removed = self.0.store.prune(before, BATCH).await?;
