@@ -124,7 +124,7 @@ fn a_flush_without_the_servers_settings_spares_what_lives_and_with_them_finds_wh
     );
     let elsewhere = sandbox.with("REFRESH_TOKEN_LIFETIME", "1d");
     assert_eq!(elsewhere.run(&["flush-expired-tokens"]).succeeded(), "rows removed: 0\n");
-    elsewhere.sql("UPDATE auth_sessions SET idle_expires_at = idle_expires_at - 2419200001");
+    elsewhere.sql("UPDATE auth_sessions SET idle_expires_at = idle_expires_at - 2419261001");
     assert_eq!(elsewhere.run(&["flush-expired-tokens"]).succeeded(), "rows removed: 1\n");
 }
 
