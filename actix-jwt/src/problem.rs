@@ -315,6 +315,7 @@ fn token_message(error: &VerifyError) -> &'static str {
         VerifyError::NoType => "Token has no type",
         VerifyError::Revoked(_) => "Token is blacklisted",
         VerifyError::Invalid(_)
+        | VerifyError::UnknownKey
         | VerifyError::NoUser
         | VerifyError::Stale
         | VerifyError::Outage(_) => "Token is invalid",

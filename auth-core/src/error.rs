@@ -48,6 +48,10 @@ pub enum VerifyError {
     /// Its shape, header, signature or a claim is wrong. The text is for the log.
     #[error("invalid token: {0}")]
     Invalid(&'static str),
+    /// It names a key that is not in the ring. Where the keys come from somewhere else
+    /// ([`KeySource`](crate::keys::KeySource)), there may be a new one. Otherwise as `Invalid`.
+    #[error("invalid token: unknown key")]
+    UnknownKey,
     /// `exp` has passed.
     #[error("expired token")]
     Expired,
@@ -64,8 +68,9 @@ pub enum VerifyError {
     #[error("revoked token: {}", .0.as_str())]
     Revoked(RevocationReason),
     /// This process has not heard of revocations for longer than it may trust its memory
-    /// ([`Settings::revocation_max_staleness`](crate::Settings)).
-    #[error("the revocation view is too old")]
+    /// ([`Settings::revocation_max_staleness`](crate::Settings)), or has no keys of the issuer, or
+    /// only old ones.
+    #[error("what is known of revocations or keys is too old")]
     Stale,
     /// The store is away.
     #[error(transparent)]

@@ -5,13 +5,16 @@
 //! whether another library wrote it for a key of ours.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use base64_simd::URL_SAFE_NO_PAD as BASE64;
 use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 
+use crate::clock::from_millis;
 use crate::error::VerifyError;
-use crate::keys::{Key, KeyRing};
+use crate::keys::{JwkSet, Key, KeyRing};
 
 /// Longer texts are not looked at: what fits into a request header, with room for claims.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -19,36 +22,83 @@ const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// RFC 7515 §4 knows eleven. Nothing is signed yet when they are counted.
 const MAX_HEADER_MEMBERS: usize = 16;
 
-/// A key ring with the headers that its keys write.
+/// A key ring with the headers that its keys write. It can be replaced while it is used.
 pub(crate) struct Jws {
+    ring: ArcSwap<Headed>,
+    /// No token lives longer.
+    lifetime: Duration,
+}
+
+/// A ring, and of each key, in the order of the ring:
+struct Headed {
     ring: Arc<KeyRing>,
-    /// In the order of the ring.
+    /// the header that it writes,
     headers: Vec<String>,
+    /// and when its tokens have all expired, in milliseconds.
+    ends: Vec<i64>,
+}
+
+impl Headed {
+    fn new(ring: KeyRing, lifetime: Duration) -> Self {
+        let members = ring.members();
+        let headers = members.iter().map(|member| BASE64.encode_to_string(header_of(&member.key)));
+        let end = |i| ring.end_of(i, lifetime).map_or(i64::MAX, |end| end.timestamp_millis());
+        Self {
+            headers: headers.collect(),
+            ends: (0..members.len()).map(end).collect(),
+            ring: Arc::new(ring),
+        }
+    }
+
+    /// The keys whose tokens are accepted at `now`, with their headers.
+    fn keys(&self, now: i64) -> impl Iterator<Item = (&str, &Key)> {
+        let all = self.headers.iter().zip(self.ring.members()).zip(&self.ends);
+        all.filter(move |(_, end)| now < **end)
+            .map(|((header, member), _)| (header.as_str(), &member.key))
+    }
 }
 
 impl Jws {
-    pub(crate) fn new(ring: KeyRing) -> Self {
-        let headers = ring.iter().map(|key| BASE64.encode_to_string(header_of(key))).collect();
-        Self { ring: Arc::new(ring), headers }
+    pub(crate) fn new(ring: KeyRing, lifetime: Duration) -> Self {
+        Self { ring: ArcSwap::from_pointee(Headed::new(ring, lifetime)), lifetime }
     }
 
-    pub(crate) fn ring(&self) -> &Arc<KeyRing> {
-        &self.ring
+    pub(crate) fn replace(&self, ring: KeyRing) {
+        self.ring.store(Arc::new(Headed::new(ring, self.lifetime)));
     }
 
-    /// Signs a payload with the active key.
-    pub(crate) fn sign(&self, payload: &[u8]) -> Option<String> {
-        let mut token = self.headers[0].clone();
+    pub(crate) fn ring(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.ring.load().ring)
+    }
+
+    /// No token lives longer.
+    pub(crate) fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// The public halves of the keys that are accepted at `now`, in milliseconds.
+    pub(crate) fn jwks(&self, now: i64) -> JwkSet {
+        let ring = self.ring.load();
+        let keys = ring.keys(now).filter_map(|(_, key)| key.public_jwk().cloned());
+        JwkSet { keys: keys.collect() }
+    }
+
+    /// Signs a payload with the key that is active at `now`, in milliseconds.
+    pub(crate) fn sign(&self, payload: &[u8], now: i64) -> Option<String> {
+        let ring = self.ring.load();
+        let active = ring.ring.active_at(from_millis(now))?;
+        let mut token = ring.headers[active].clone();
         token.push('.');
         BASE64.encode_append(payload, &mut token);
-        let signature = self.ring.active().sign(token.as_bytes())?;
+        let signature = ring.ring.members()[active].key.sign(token.as_bytes())?;
         token.push('.');
         BASE64.encode_append(&signature, &mut token);
         Some(token)
     }
 
-    /// The payload of a token with a good signature of one of our keys.
-    pub(crate) fn verify(&self, token: &str) -> Result<String, VerifyError> {
+    /// The payload of a token with a good signature of a key that is accepted at `now`, in
+    /// milliseconds.
+    pub(crate) fn verify(&self, token: &str, now: i64) -> Result<String, VerifyError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(VerifyError::Invalid("too long"));
         }
@@ -59,15 +109,22 @@ impl Jws {
             return Err(VerifyError::Invalid("shape"));
         }
         let signature = decode(signature)?;
-        let signed = |key: &Key| key.verifies(message.as_bytes(), &signature);
+        let signed = |key: &Key| key.verify_signature(message.as_bytes(), &signature);
 
-        let known = self.headers.iter().zip(self.ring.iter());
-        let mut writers = known.filter(|(ours, _)| *ours == header).peekable();
+        let ring = self.ring.load();
+        let mut writers = ring.keys(now).filter(|(ours, _)| *ours == header).peekable();
         let good = if writers.peek().is_some() {
             writers.any(|(_, key)| signed(key))
         } else {
             let header = ForeignHeader::parse(&decode(header)?)?;
-            self.ring.iter().filter(|key| header.fits(key)).any(signed)
+            if ring.ring.is_empty() {
+                return Err(VerifyError::Stale);
+            }
+            let mut fitting = ring.keys(now).filter(|(_, key)| header.fits(key)).peekable();
+            if fitting.peek().is_none() && header.names_none_of(&ring.ring) {
+                return Err(VerifyError::UnknownKey);
+            }
+            fitting.any(|(_, key)| signed(key))
         };
         if !good {
             return Err(VerifyError::Invalid("signature"));
@@ -111,6 +168,12 @@ impl ForeignHeader {
         let alg = format!("{:?}", key.algorithm());
         self.alg.as_deref() == Some(&alg)
             && (self.kid.is_none() || key.kid().is_none() || self.kid.as_deref() == key.kid())
+    }
+
+    /// Whether the token names a key, and there is none of that name.
+    fn names_none_of(&self, ring: &KeyRing) -> bool {
+        let mut names = ring.members().iter().map(|member| member.key.kid());
+        self.kid.as_deref().is_some_and(|kid| !names.any(|name| name == Some(kid)))
     }
 }
 

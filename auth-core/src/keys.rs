@@ -7,15 +7,28 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, ParsedPublicKey};
-use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse, ThumbprintHash};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use aws_lc_rs::signature::ParsedPublicKey;
+use jsonwebtoken::Algorithm;
 
-use crate::error::Fault;
-use crate::settings::Settings;
+use crate::random;
+
+mod asymmetric;
+mod directory;
+mod jwk;
+mod pem;
+mod ring;
+mod source;
+
+pub use directory::{KeyDirectory, KeyDirectoryError, StoredKey};
+pub use jwk::{JwkSet, PublicJwk};
+pub use ring::{KeyRing, KeyState};
+pub use source::KeySource;
+
+use asymmetric::{Family, Pair, PublicParts};
 
 /// Why a key was not taken. The key itself is never told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum KeyError {
     /// RFC 7518 §3.2: a key for an HMAC must be at least as long as its hash.
     #[error("the secret for {algorithm:?} must be at least {needed} bytes, this one has {given}")]
@@ -31,19 +44,34 @@ pub enum KeyError {
     #[error("the secret has too few different bytes to be a secret")]
     TooSimple,
     /// The text of a key pair as a shared secret: who knows the public half could sign.
-    #[error("a PEM is not a secret: set `algorithm` to that of the key")]
-    PemAsSecret,
+    #[error("a PEM or JWK is not a secret: set `algorithm` to that of the key")]
+    KeyAsSecret,
+    /// RFC 7518 §3.3 and §3.5.
+    #[error("an RSA key must have 2048 to 8192 bits")]
+    RsaSize,
     /// Another algorithm, another shape.
     #[error("not a key for {0:?}: {1}")]
     Unfit(Algorithm, &'static str),
-    /// Known, but not built yet.
-    #[error("the algorithm {0:?} is not supported by this version")]
+    /// An algorithm of a later version of the library that reads their names.
+    #[error("the algorithm {0:?} is not supported")]
     Unsupported(Algorithm),
+    /// It does not belong where only a public one is needed: whoever reads it there could sign.
+    #[error("a private key where a public one is meant")]
+    PrivateKey,
+    /// It cannot sign.
+    #[error("a public key where a private one is needed")]
+    PublicKey,
+    /// Not a JSON Web Key, or not one for signatures.
+    #[error("not a JWK for signatures: {0}")]
+    Jwk(&'static str),
+    /// RFC 7518 §6: a number that is missing, or not written as it must be.
+    #[error("the member `{0}` of the JWK is missing, not base64url, or of the wrong length")]
+    JwkMember(&'static str),
     /// Two keys could not be told apart.
     #[error("two keys have the same kid")]
     DuplicateKid,
     /// Only a key that can sign can be the active one.
-    #[error("the active key cannot sign: it has no private half")]
+    #[error("no key of the ring can sign: none has a private half")]
     CannotSign,
 }
 
@@ -53,7 +81,7 @@ pub struct Key {
     kid: Option<String>,
     verifier: Verifier,
     signer: Option<Signer>,
-    public: Option<Jwk>,
+    public: Option<PublicJwk>,
 }
 
 enum Verifier {
@@ -63,7 +91,7 @@ enum Verifier {
 
 enum Signer {
     Hmac(Arc<hmac::Key>),
-    Ed25519(Box<Ed25519KeyPair>),
+    Pair(Pair),
 }
 
 impl Key {
@@ -83,8 +111,9 @@ impl Key {
         let is_key_text = |mark: &[u8]| secret.windows(mark.len()).any(|window| window == mark);
         if is_key_text(b"-----BEGIN ")
             || [&b"ssh-"[..], b"ecdsa-"].iter().any(|m| secret.starts_with(m))
+            || jwk::is_jwk(secret)
         {
-            return Err(KeyError::PemAsSecret);
+            return Err(KeyError::KeyAsSecret);
         }
         let needed = hash.digest_algorithm().output_len();
         if secret.len() < needed {
@@ -105,71 +134,81 @@ impl Key {
         })
     }
 
-    /// A private key in PEM (PKCS#8), with its `kid` from RFC 7638. Only EdDSA (Ed25519) so far.
+    /// A private key in PEM, with its `kid` from RFC 7638: PKCS#8, for RSA also PKCS#1, for ECDSA
+    /// also SEC 1.
     ///
     /// # Errors
-    /// Not a private key, or not one for this algorithm.
+    /// Not a private key, not one for this algorithm, or RSA of fewer than 2048 bits.
     pub fn from_private_pem(algorithm: Algorithm, pem: &[u8]) -> Result<Self, KeyError> {
-        let unfit = |why| move |_| KeyError::Unfit(algorithm, why);
-        match algorithm {
-            Algorithm::EdDSA => {
-                let why = "expected an Ed25519 private key in PEM (PKCS#8)";
-                let encoding = EncodingKey::from_ed_pem(pem).map_err(unfit(why))?;
-                let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(encoding.as_bytes())
-                    .map_err(|_| KeyError::Unfit(algorithm, why))?;
-                let decoding = DecodingKey::from_ed_der(pair.public_key().as_ref());
-                let mut key = Self::ed25519(&decoding)?;
-                key.signer = Some(Signer::Ed25519(Box::new(pair)));
-                Ok(key)
-            }
-            Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => {
-                Err(KeyError::Unfit(algorithm, "HMAC has a secret, not a PEM"))
-            }
-            other => Err(KeyError::Unsupported(other)),
-        }
+        Self::from_pair(algorithm, pem::private_key(algorithm, pem)?)
     }
 
-    /// A public key in PEM, which verifies and does not sign. Only EdDSA (Ed25519) so far.
+    /// A public key in PEM, which verifies and does not sign: SPKI, for RSA also PKCS#1.
     ///
     /// # Errors
     /// Not a public key (a private one is refused: it does not belong where only a public one
-    /// is needed), or not one for this algorithm.
+    /// is needed), not one for this algorithm, or RSA of fewer than 2048 bits.
     pub fn from_public_pem(algorithm: Algorithm, pem: &[u8]) -> Result<Self, KeyError> {
-        match algorithm {
-            Algorithm::EdDSA => {
-                let why = "expected an Ed25519 public key in PEM (SPKI)";
-                let decoding =
-                    DecodingKey::from_ed_pem(pem).map_err(|_| KeyError::Unfit(algorithm, why))?;
-                Self::ed25519(&decoding)
-            }
-            Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => {
-                Err(KeyError::Unfit(algorithm, "HMAC has no public key"))
-            }
-            other => Err(KeyError::Unsupported(other)),
-        }
+        Self::from_parts(algorithm, &pem::public_key(algorithm, pem)?)
     }
 
-    fn ed25519(public: &DecodingKey) -> Result<Self, KeyError> {
-        let algorithm = Algorithm::EdDSA;
-        let unfit = || KeyError::Unfit(algorithm, "not an Ed25519 public key");
-        let bytes = public.try_get_as_bytes().map_err(|_| unfit())?;
-        let verifier = ParsedPublicKey::new(&ED25519, bytes).map_err(|_| unfit())?;
-        let mut jwk = Jwk::from_decoding_key(public, Some(algorithm)).map_err(|_| unfit())?;
-        let kid = jwk.thumbprint(ThumbprintHash::SHA256).map_err(|_| unfit())?;
-        jwk.common.key_id = Some(kid.clone());
-        jwk.common.public_key_use = Some(PublicKeyUse::Signature);
-        let verifier = Verifier::Public(verifier);
-        Ok(Self { algorithm, kid: Some(kid), verifier, signer: None, public: Some(jwk) })
+    /// A JSON Web Key (RFC 7517): a secret (`oct`), a private or a public key. It keeps its `kid`;
+    /// without one it has its thumbprint (a secret has none). Without `alg` it is for HS256, RS256,
+    /// or the algorithm of its curve.
+    ///
+    /// # Errors
+    /// Not a key for signatures, or not written as RFC 7518 §6 says: canonical base64url, numbers
+    /// without leading zeros, coordinates in full length.
+    pub fn from_jwk(json: &[u8]) -> Result<Self, KeyError> {
+        jwk::parse(json, None)
+    }
+
+    /// The same for an algorithm that is known.
+    pub(crate) fn from_jwk_for(algorithm: Algorithm, json: &[u8]) -> Result<Self, KeyError> {
+        jwk::parse(json, Some(algorithm))
+    }
+
+    /// All keys of a JWK set, each one good or bad (RFC 7517 §5: a reader ignores those that it does
+    /// not understand). `rsa` is what RSA keys without an `alg` are for: RS256 if not given.
+    ///
+    /// # Errors
+    /// Not a set of at most a hundred keys.
+    pub fn from_jwk_set(
+        json: &[u8],
+        rsa: Option<Algorithm>,
+    ) -> Result<Vec<Result<Self, KeyError>>, KeyError> {
+        jwk::parse_set(json, rsa)
+    }
+
+    fn from_pair(algorithm: Algorithm, pair: Pair) -> Result<Self, KeyError> {
+        let public = pair.public().ok_or(KeyError::Unfit(algorithm, "it has no public half"))?;
+        let mut key = Self::from_parts(algorithm, &public)?;
+        key.signer = Some(Signer::Pair(pair));
+        Ok(key)
+    }
+
+    fn from_parts(algorithm: Algorithm, parts: &PublicParts) -> Result<Self, KeyError> {
+        let verifier = Verifier::Public(parts.verifier(algorithm)?);
+        let public = PublicJwk::new(algorithm, parts);
+        let kid = Some(public.kid().to_owned());
+        Ok(Self { algorithm, kid, verifier, signer: None, public: Some(public) })
     }
 
     /// The same key under a name of the application's own.
     #[must_use]
     pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
         let kid = kid.into();
-        if let Some(jwk) = &mut self.public {
-            jwk.common.key_id = Some(kid.clone());
+        if let Some(public) = &mut self.public {
+            public.rename(&kid);
         }
         self.kid = Some(kid);
+        self
+    }
+
+    /// The same key without its private half. A secret is both halves, and stays what it is.
+    #[must_use]
+    pub fn verifying_only(mut self) -> Self {
+        self.signer = None;
         self
     }
 
@@ -183,8 +222,21 @@ impl Key {
         self.kid.as_deref()
     }
 
+    /// Whether it has a private half, or is a secret.
+    pub fn can_sign(&self) -> bool {
+        self.signer.is_some()
+    }
+
+    /// Its public half; a secret has none.
+    pub fn public_jwk(&self) -> Option<&PublicJwk> {
+        self.public.as_ref()
+    }
+
     /// Whether `signature` is one of `message` by this key. HMACs are compared in constant time.
-    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    ///
+    /// For tokens there is [`Authority::authenticate`](crate::Authority::authenticate), which
+    /// checks the rest too.
+    pub fn verify_signature(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.verifier {
             Verifier::Hmac(key) => hmac::verify(key, message, signature).is_ok(),
             Verifier::Public(key) => key.verify_sig(message, signature).is_ok(),
@@ -193,11 +245,45 @@ impl Key {
 
     /// The signature of `message`; `None` for a key that only verifies.
     pub(crate) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
-        Some(match self.signer.as_ref()? {
-            Signer::Hmac(key) => hmac::sign(key, message).as_ref().to_vec(),
-            Signer::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
-        })
+        match self.signer.as_ref()? {
+            Signer::Hmac(key) => Some(hmac::sign(key, message).as_ref().to_vec()),
+            Signer::Pair(pair) => pair.sign(self.algorithm, message),
+        }
     }
+}
+
+/// A new key as text: a private key in PEM (PKCS#8), or 512 random bits in base64url. RSA keys have
+/// 3072 bits.
+///
+/// # Errors
+/// An algorithm that is not supported.
+pub fn generate(algorithm: Algorithm) -> Result<String, KeyError> {
+    if Family::of(algorithm)? == Family::Hmac {
+        return Ok(random::token() + &random::token());
+    }
+    let pem = Pair::generate(algorithm).and_then(|pair| pem::to_pem(&pair));
+    pem.ok_or(KeyError::Unfit(algorithm, "none could be made"))
+}
+
+/// The key that a text holds: a secret, a private key in PEM, or a JWK of either.
+pub(crate) fn from_text(algorithm: Algorithm, text: &[u8]) -> Result<Key, KeyError> {
+    if jwk::is_jwk(text) {
+        let key = Key::from_jwk_for(algorithm, text)?;
+        return if key.can_sign() { Ok(key) } else { Err(KeyError::PublicKey) };
+    }
+    match Family::of(algorithm)? {
+        Family::Hmac => Key::hmac(algorithm, text),
+        _ => Key::from_private_pem(algorithm, text),
+    }
+}
+
+/// The public key that a text holds, in PEM or as a JWK.
+pub(crate) fn from_public_text(algorithm: Algorithm, text: &[u8]) -> Result<Key, KeyError> {
+    if jwk::is_jwk(text) {
+        let key = Key::from_jwk_for(algorithm, text)?;
+        return if key.can_sign() { Err(KeyError::PrivateKey) } else { Ok(key) };
+    }
+    Key::from_public_pem(algorithm, text)
 }
 
 impl fmt::Debug for Key {
@@ -206,87 +292,5 @@ impl fmt::Debug for Key {
             .field("algorithm", &self.algorithm)
             .field("kid", &self.kid)
             .finish_non_exhaustive()
-    }
-}
-
-/// The keys of an authority: one that signs, and others whose tokens are still accepted.
-#[derive(Debug)]
-pub struct KeyRing {
-    keys: Vec<Key>,
-}
-
-impl KeyRing {
-    /// A ring with the key that signs.
-    pub fn new(active: Key) -> Self {
-        Self { keys: vec![active] }
-    }
-
-    /// Adds a key whose tokens are accepted: the next one, which other nodes may sign with
-    /// already, or one that is retired until its last token has expired.
-    #[must_use]
-    pub fn also_accept(mut self, key: Key) -> Self {
-        self.keys.push(key);
-        self
-    }
-
-    /// The ring that `algorithm`, `signing_key` and `verifying_key` describe.
-    ///
-    /// # Errors
-    /// The setting that is wrong. The key itself is never told.
-    pub fn from_settings(settings: &Settings) -> Result<Self, Fault> {
-        let algorithm = settings.algorithm;
-        let fault = |name: &str| {
-            let name = name.to_owned();
-            move |error: KeyError| Fault::new(name, error.to_string())
-        };
-        let Some(signing_key) = &settings.signing_key else {
-            let problem = "is required: a secret of at least 32 random bytes (HS256), or a \
-                           private key in PEM (EdDSA); there is no default";
-            return Err(Fault::new("signing_key", problem));
-        };
-        let secret = signing_key.expose().as_bytes();
-        let key = match algorithm {
-            Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => Key::hmac(algorithm, secret),
-            _ => Key::from_private_pem(algorithm, secret),
-        };
-        let key = key.map_err(fault("signing_key"))?;
-        if let Some(pem) = &settings.verifying_key {
-            let public = Key::from_public_pem(algorithm, pem.as_bytes());
-            let public = public.map_err(fault("verifying_key"))?;
-            if public.kid() != key.kid() {
-                let problem = "is not the public half of signing_key";
-                return Err(Fault::new("verifying_key", problem));
-            }
-        }
-        Ok(Self::new(key))
-    }
-
-    /// Checks the ring as a whole.
-    pub(crate) fn check(&self) -> Result<(), KeyError> {
-        if self.active().signer.is_none() {
-            return Err(KeyError::CannotSign);
-        }
-        for (i, key) in self.keys.iter().enumerate() {
-            // Secrets without a name are told apart by trying them.
-            if key.kid.is_some() && self.keys[..i].iter().any(|other| other.kid == key.kid) {
-                return Err(KeyError::DuplicateKid);
-            }
-        }
-        Ok(())
-    }
-
-    /// The key that signs.
-    pub(crate) fn active(&self) -> &Key {
-        &self.keys[0]
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Key> {
-        self.keys.iter()
-    }
-
-    /// The public halves, as `/.well-known/jwks.json` answers them (RFC 7517 §5). Secrets have
-    /// none.
-    pub fn jwks(&self) -> JwkSet {
-        JwkSet { keys: self.keys.iter().filter_map(|key| key.public.clone()).collect() }
     }
 }

@@ -66,7 +66,7 @@ pub use directory::{Account, UserDirectory};
 pub use error::{Fault, LoginError, Outage, RefreshError, SettingsError, VerifyError};
 pub use event::AuthEvent;
 pub use jsonwebtoken::Algorithm;
-pub use keys::{Key, KeyRing};
+pub use keys::{Key, KeyDirectory, KeyRing, KeySource};
 pub use permission::Permission;
 pub use session::{ClientInfo, Principal, Session, SessionId};
 pub use settings::Settings;

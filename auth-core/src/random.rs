@@ -18,3 +18,9 @@ pub fn bytes<const N: usize>() -> [u8; N] {
 pub fn token() -> String {
     base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes::<32>())
 }
+
+/// The same generator, for signatures that need one.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub(crate) fn source() -> aws_lc_rs::rand::SystemRandom {
+    aws_lc_rs::rand::SystemRandom::new()
+}

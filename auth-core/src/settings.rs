@@ -139,19 +139,22 @@ settings! {
     refresh_grace: Duration = Duration::from_secs(10);
     /// Whether a login is noted in the directory. Default true (SimpleJWT: false).
     update_last_login: bool = true;
-    /// The algorithm of `signing_key`. Default HS256.
+    /// The algorithm of `signing_key` and `verifying_key`: HS256, HS384, HS512, RS256, RS384, RS512,
+    /// PS256, PS384, PS512, ES256, ES384 or EdDSA (Ed25519). Default HS256.
     algorithm: Algorithm = Algorithm::HS256;
-    /// The secret (HS256, HS384, HS512) or the private key in PEM (EdDSA). Required, unless the
-    /// authority is given a [`KeyRing`](crate::KeyRing).
+    /// The secret (HS256, HS384, HS512) or the private key in PEM, or either as a JWK. Required, unless
+    /// the authority is given a [`KeyRing`](crate::KeyRing), or only verifies the tokens of another
+    /// issuer.
     signing_key: Option<SecretText> = None;
-    /// The public key in PEM, where it is to be checked that it belongs to `signing_key`. Not for
-    /// HMAC. Default none.
+    /// The public key in PEM or as a JWK. Beside `signing_key` it is checked that it belongs to it;
+    /// alone it makes an authority that only verifies. Not for HMAC. Default none.
     verifying_key: Option<String> = None;
     /// The audience: written into every token, and required in every token. Default none.
     audience: Vec<String> = Vec::new();
     /// The issuer: written into every token, and required in every token. Default none.
     issuer: Option<String> = None;
-    /// Where the keys of another issuer are fetched from. Default none.
+    /// Where the keys of another issuer are fetched from, whose tokens are verified here: its JWK set, or
+    /// its OpenID configuration (`…/.well-known/openid-configuration`). https. Default none.
     jwk_url: Option<String> = None;
     /// How much later than `exp`, and earlier than `nbf`, a token is still accepted, for clocks
     /// that disagree. At most 5 minutes, default 0.
@@ -242,6 +245,12 @@ impl Settings {
         self.access_token_lifetime.max(self.sliding_token_lifetime).max(self.single_token_lifetime)
     }
 
+    /// No token that we sign is good for longer after it was signed, on any node.
+    pub fn longest_token_lifetime(&self) -> Duration {
+        let slack = self.leeway + MINUTE;
+        self.longest_bearer_lifetime().max(self.refresh_token_lifetime) + slack
+    }
+
     /// Everything that is wrong, whatever the keys. [`Authority`](crate::Authority) checks the
     /// keys, and calls this.
     pub fn check(&self) -> Vec<Fault> {
@@ -290,9 +299,6 @@ impl Settings {
             let problem = "has no effect: a change of password is a revocation, and no token \
                            carries a hash of it; remove the setting";
             fault("revoke_token_claim", problem.into());
-        }
-        if self.jwk_url.is_some() {
-            fault("jwk_url", "keys by URL are not supported by this version".into());
         }
         if self.audience.iter().any(String::is_empty) {
             fault("audience", "must not be empty".into());

@@ -379,7 +379,8 @@ async fn an_eddsa_key_signs_under_its_thumbprint_and_is_published() {
             "kid": kid, "use": "sig", "alg": "EdDSA",
         }]})
     );
-    let key = DecodingKey::from_jwk(&jwks.keys[0]).unwrap();
+    let jwk = serde_json::from_value(serde_json::to_value(&jwks.keys[0]).unwrap()).unwrap();
+    let key = DecodingKey::from_jwk(&jwk).unwrap();
     let mut validation = Validation::new(Algorithm::EdDSA);
     validation.validate_exp = false;
     assert!(jsonwebtoken::decode::<Value>(&access, &key, &validation).is_ok());

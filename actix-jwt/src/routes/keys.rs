@@ -12,5 +12,5 @@ pub(super) const ROUTES: Routes =
 async fn jwks(auth: Auth) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")))
-        .json(auth.authority().keys().jwks())
+        .json(auth.authority().jwks())
 }

@@ -162,7 +162,7 @@ impl AuthorityBuilder {
             SettingsError(vec![Fault::new("password_lanes", outage.to_string())])
         })?;
         Ok(Authority(Arc::new(Inner {
-            jws: Jws::new(ring),
+            jws: Jws::new(ring, self.settings.longest_token_lifetime()),
             settings: self.settings,
             clock: self.clock,
             store,

@@ -315,6 +315,7 @@ impl Authority {
 
     fn sign(&self, claims: NewClaims<'_>) -> Result<String, Outage> {
         let payload = claims.to_json(&self.0.settings).map_err(Outage::because)?;
-        self.0.jws.sign(&payload).ok_or_else(|| Outage::because("the active key cannot sign"))
+        let signed = self.0.jws.sign(&payload, self.0.clock.now_millis());
+        signed.ok_or_else(|| Outage::because("there is no key that can sign"))
     }
 }

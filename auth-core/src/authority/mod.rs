@@ -13,7 +13,7 @@ use crate::directory::{Account, UserDirectory};
 use crate::error::{Outage, VerifyError};
 use crate::event::{AuthEvent, Subscriber};
 use crate::jws::Jws;
-use crate::keys::KeyRing;
+use crate::keys::{JwkSet, KeyError, KeyRing, KeyState};
 use crate::password::{PasswordHash, PasswordLanes};
 use crate::revocation::{RevocationView, Verdict};
 use crate::rotation::{Decision, Presented, Refusal, RotationPolicy, decide, later};
@@ -95,8 +95,40 @@ impl Authority {
     }
 
     /// Its keys.
-    pub fn keys(&self) -> &KeyRing {
+    pub fn keys(&self) -> Arc<KeyRing> {
         self.0.jws.ring()
+    }
+
+    /// What each of its keys does now.
+    pub fn key_states(&self) -> Vec<(Option<String>, KeyState)> {
+        let ring = self.keys();
+        let states = ring.states(self.0.clock.now(), self.0.jws.lifetime());
+        states.map(|(key, state)| (key.kid().map(str::to_owned), state)).collect()
+    }
+
+    /// Replaces all keys, between two requests. What the old ones signed is refused from then on, unless
+    /// they are among the new ones ([`KeyRing::also_accept`], [`KeyRing::also_sign_from`]).
+    ///
+    /// # Errors
+    /// Keys that do not go together, or none that signs where there was one. The old ones stay.
+    pub fn set_keys(&self, keys: KeyRing) -> Result<(), KeyError> {
+        keys.check()?;
+        if self.issues() && !keys.can_sign() {
+            return Err(KeyError::CannotSign);
+        }
+        self.0.jws.replace(keys);
+        Ok(())
+    }
+
+    /// Whether it can issue tokens, or only verifies those of another issuer.
+    pub fn issues(&self) -> bool {
+        self.keys().can_sign()
+    }
+
+    /// The public halves of its keys, as `/.well-known/jwks.json` answers them (RFC 7517 §5): those
+    /// that sign, will sign, or have signed tokens that can still be good. Secrets have none.
+    pub fn jwks(&self) -> JwkSet {
+        self.0.jws.jwks(self.0.clock.now_millis())
     }
 
     /// Checks a token that wants to open a route: an access token, or what
@@ -197,7 +229,7 @@ impl Authority {
         token: &str,
         kind: impl FnOnce(&RawClaims<'_>) -> Result<TokenKind, VerifyError>,
     ) -> Result<Facts, VerifyError> {
-        let payload = self.0.jws.verify(token)?;
+        let payload = self.0.jws.verify(token, self.0.clock.now_millis())?;
         let claims = RawClaims::parse(&payload, &self.0.settings)?;
         claims.check_validity(&self.0.settings, self.0.clock.now_seconds())?;
         let kind = kind(&claims)?;

@@ -10,8 +10,8 @@ use auth_core::password::PasswordHash;
 use auth_core::session::RevocationReason;
 use auth_core::token::{Login, TokenPair};
 use auth_core::{
-    Account, AuthEvent, Authority, ClientInfo, ManualClock, MemoryStore, Outage, Principal,
-    SessionStore, Settings, UserDirectory, Verified, VerifyError,
+    Account, AuthEvent, Authority, AuthorityBuilder, ClientInfo, KeyRing, ManualClock, MemoryStore,
+    Outage, Principal, SessionStore, Settings, UserDirectory, Verified, VerifyError,
 };
 
 pub const SECRET: &str = "an honest secret of more than thirty-two bytes";
@@ -92,15 +92,31 @@ impl World {
         Self::of(store, Users::with_alice(), hands, settings).await
     }
 
+    /// With these keys instead of a signing key.
+    pub async fn with_keys(keys: KeyRing) -> Self {
+        let hands = ManualClock::at_unix_seconds(1_800_000_000);
+        let builder = Authority::builder(Settings::default()).keys(keys);
+        Self::build(builder, MemoryStore::new(), Users::with_alice(), hands).await
+    }
+
     pub async fn of(
         store: impl SessionStore,
         users: Users,
         hands: ManualClock,
         settings: Settings,
     ) -> Self {
+        Self::build(Authority::builder(settings), store, users, hands).await
+    }
+
+    async fn build(
+        builder: AuthorityBuilder,
+        store: impl SessionStore,
+        users: Users,
+        hands: ManualClock,
+    ) -> Self {
         let events = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&events);
-        let authority = Authority::builder(settings)
+        let authority = builder
             .store(store)
             .users(users.clone())
             .clock(hands.clock())

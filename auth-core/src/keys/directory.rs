@@ -1,0 +1,455 @@
+//! [`KeyDirectory`]: keys in files that several nodes share.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use chrono::{DateTime, TimeDelta, Utc};
+use jsonwebtoken::Algorithm;
+use serde::{Deserialize, Serialize};
+
+use super::{Key, KeyError, KeyRing, KeySource, KeyState, from_text, generate};
+use crate::error::Outage;
+use crate::random;
+use crate::settings::SecretText;
+
+/// Far more than any key.
+const MAX_FILE_BYTES: u64 = 64 * 1024;
+
+/// How long the file of a key that has ended is kept at least, for servers whose tokens live longer
+/// than the one who removes it was told.
+const KEEP_ENDED: TimeDelta = TimeDelta::days(90);
+
+/// A directory with one JSON file a key, for several nodes to read and one person to change.
+///
+/// A file says what the key is called, what it is for, the key itself, and from when on it signs. The
+/// rest follows from the clock ([`KeyState`]), so that to rotate is to add one file, ahead of its
+/// time, and nodes need not agree on anything else. Files appear and change as a whole; changes are
+/// made one after the other.
+#[derive(Clone, Debug)]
+pub struct KeyDirectory {
+    path: PathBuf,
+    /// A digest of what was loaded last.
+    loaded: Arc<Mutex<Option<[u8; 32]>>>,
+}
+
+/// Why the directory could not be read or changed. No key is told.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyDirectoryError {
+    /// The file system.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file or the directory.
+        path: PathBuf,
+        /// What it answered.
+        error: io::Error,
+    },
+    /// Other users of the machine can read the file, and so log in as anybody.
+    #[error("{} can be read by others (mode {mode:04o}): run `chmod 600` on it", path.display())]
+    Readable {
+        /// The file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// A file is not what this wrote.
+    #[error("{}: {problem}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A file holds a key that is not good.
+    #[error("{}: {error}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: KeyError,
+    },
+    /// The keys are good, and not together.
+    #[error("{}: {error}", path.display())]
+    Ring {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with them.
+        error: KeyError,
+    },
+    /// There is no key that signs.
+    #[error("{}: there is no key that signs", path.display())]
+    Empty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// There is no key of this name.
+    #[error("there is no such key")]
+    Unknown,
+    /// The key signs, or tokens that it signed are still good.
+    #[error("the key is in use: tokens that it signed would be refused at once")]
+    InUse,
+}
+
+type Result<T> = std::result::Result<T, KeyDirectoryError>;
+
+/// A key as its file describes it.
+#[derive(Debug)]
+pub struct StoredKey {
+    /// The key.
+    pub key: Key,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it signs first; `None`: that has not been decided.
+    pub signs_from: Option<DateTime<Utc>>,
+    path: PathBuf,
+}
+
+/// The contents of a file. Times are in RFC 3339.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Contents {
+    kid: String,
+    alg: Algorithm,
+    created_at: DateTime<Utc>,
+    signs_from: Option<DateTime<Utc>>,
+    /// A private key in PEM (PKCS#8), or a secret.
+    key: String,
+}
+
+impl KeyDirectory {
+    /// The directory at this path. It need not be there yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), loaded: Arc::default() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All keys, in the order in which they sign; those that are not to sign yet come last. Blocks.
+    ///
+    /// # Errors
+    /// The first file that cannot be read or is not good.
+    pub fn list(&self) -> Result<Vec<StoredKey>> {
+        let mut keys = Vec::new();
+        for (path, text) in self.files()? {
+            keys.push(parse(path, &text)?);
+        }
+        keys.sort_by_key(|stored| {
+            let begin = stored.signs_from.unwrap_or(DateTime::<Utc>::MAX_UTC);
+            (begin, stored.created_at)
+        });
+        Ok(keys)
+    }
+
+    /// The ring of all keys. Blocks.
+    ///
+    /// # Errors
+    /// As [`KeyDirectory::list`], and a directory without a key that signs.
+    pub fn ring(&self) -> Result<KeyRing> {
+        let ring = to_ring(self.list()?);
+        ring.check().map_err(|error| KeyDirectoryError::Ring { path: self.path.clone(), error })?;
+        if !ring.can_sign() {
+            return Err(KeyDirectoryError::Empty { path: self.path.clone() });
+        }
+        Ok(ring)
+    }
+
+    /// Makes a key that is accepted and published, and does not sign before [`KeyDirectory::rotate`]
+    /// says so. The first key of a directory signs at once. Answers its `kid`. Blocks.
+    ///
+    /// # Errors
+    /// The file system, or an algorithm that is not supported.
+    pub fn generate(&self, algorithm: Algorithm, now: DateTime<Utc>) -> Result<String> {
+        let _lock = self.lock()?;
+        let is_first = self.list()?.iter().all(|stored| stored.signs_from.is_none());
+        self.create(algorithm, now, is_first.then_some(now))
+    }
+
+    /// Makes the first key where there is none that signs; of several processes that start at once,
+    /// one makes it. Answers its `kid` if it was made. Blocks.
+    ///
+    /// # Errors
+    /// As [`KeyDirectory::generate`].
+    pub fn ensure_active(
+        &self,
+        algorithm: Algorithm,
+        now: DateTime<Utc>,
+    ) -> Result<Option<String>> {
+        let has_active = |keys: Vec<StoredKey>| keys.iter().any(|key| key.signs_from.is_some());
+        // The directory may be one that this process can only read.
+        if self.path.exists() && has_active(self.list()?) {
+            return Ok(None);
+        }
+        let _lock = self.lock()?;
+        if has_active(self.list()?) {
+            return Ok(None);
+        }
+        self.create(algorithm, now, Some(now)).map(Some)
+    }
+
+    /// Lets the next key sign `delay` after it was made, or soon if that is past: the oldest that is
+    /// not to sign yet, or a new one. By then every node and every reader of the key set must have
+    /// seen it, so `delay` is at least what they keep a key set for. Answers the key's `kid` and
+    /// when it begins. Also removes the files of keys that ended long ago, where no token lives longer
+    /// than `lifetime`. Blocks.
+    ///
+    /// # Errors
+    /// The file system, or an algorithm that is not supported.
+    pub fn rotate(
+        &self,
+        algorithm: Option<Algorithm>,
+        now: DateTime<Utc>,
+        delay: Duration,
+        lifetime: Duration,
+    ) -> Result<(String, DateTime<Utc>)> {
+        /// Nodes look every second.
+        const SOON: TimeDelta = TimeDelta::seconds(5);
+        let _lock = self.lock()?;
+        let delay = TimeDelta::from_std(delay).unwrap_or(TimeDelta::days(3650));
+        let keys = self.list()?;
+        let latest = keys.iter().rfind(|stored| stored.signs_from.is_some());
+        let wanted = |stored: &&StoredKey| {
+            stored.signs_from.is_none()
+                && algorithm.is_none_or(|algorithm| algorithm == stored.key.algorithm())
+        };
+        let kid;
+        let begin;
+        if let Some(next) = keys.iter().find(wanted) {
+            kid = next.key.kid().unwrap_or_default().to_owned();
+            begin = (next.created_at + delay).max(now + SOON.min(delay));
+            self.reschedule(&next.path, begin)?;
+        } else {
+            let algorithm = algorithm.or(latest.map(|stored| stored.key.algorithm()));
+            begin = now + delay;
+            kid = self.create(algorithm.unwrap_or(Algorithm::EdDSA), now, Some(begin))?;
+        }
+        self.remove_ended(now, lifetime)?;
+        Ok((kid, begin))
+    }
+
+    /// Removes a key. One that signs, or whose tokens may still be good, only `at_once`, which refuses
+    /// them: for a key that somebody else may have. Where it signs, another one takes its place. Blocks.
+    ///
+    /// # Errors
+    /// [`KeyDirectoryError::Unknown`], [`KeyDirectoryError::InUse`], the file system.
+    pub fn retire(
+        &self,
+        kid: &str,
+        now: DateTime<Utc>,
+        lifetime: Duration,
+        at_once: bool,
+    ) -> Result<()> {
+        let _lock = self.lock()?;
+        let keys = self.list()?;
+        let algorithm = {
+            let stored = keys.iter().find(|stored| stored.key.kid() == Some(kid));
+            stored.ok_or(KeyDirectoryError::Unknown)?.key.algorithm()
+        };
+        let paths: Vec<_> = keys.iter().map(|stored| stored.path.clone()).collect();
+        let ring = to_ring(keys);
+        let states: Vec<_> = ring.states(now, lifetime).collect();
+        let Some(i) = states.iter().position(|(key, _)| key.kid() == Some(kid)) else {
+            return Err(KeyDirectoryError::Unknown);
+        };
+        match states[i].1 {
+            KeyState::Active | KeyState::Retired(_) if !at_once => {
+                return Err(KeyDirectoryError::InUse);
+            }
+            // The next one, or a new one: none that came before may sign again.
+            KeyState::Active => {
+                match states.iter().position(|(_, state)| matches!(state, KeyState::Next(_))) {
+                    Some(next) => self.reschedule(&paths[next], now)?,
+                    None => drop(self.create(algorithm, now, Some(now))?),
+                }
+            }
+            _ => {}
+        }
+        remove(&paths[i])
+    }
+
+    fn create(
+        &self,
+        algorithm: Algorithm,
+        now: DateTime<Utc>,
+        signs_from: Option<DateTime<Utc>>,
+    ) -> Result<String> {
+        let in_directory = |error| KeyDirectoryError::Key { path: self.path.clone(), error };
+        let text = generate(algorithm).map_err(in_directory)?;
+        let key = from_text(algorithm, text.as_bytes()).map_err(in_directory)?;
+        // A secret has no thumbprint that could be told.
+        let kid = key.kid().map_or_else(random::token, str::to_owned);
+        let path = self.path.join(format!("{kid}.json"));
+        let contents = Contents { kid, alg: algorithm, created_at: now, signs_from, key: text };
+        self.write(&path, &contents)?;
+        Ok(contents.kid)
+    }
+
+    fn reschedule(&self, path: &Path, begin: DateTime<Utc>) -> Result<()> {
+        let mut contents = read(path, &read_text(path)?)?;
+        contents.signs_from = Some(begin);
+        self.write(path, &contents)
+    }
+
+    fn remove_ended(&self, now: DateTime<Utc>, lifetime: Duration) -> Result<()> {
+        let keys = self.list()?;
+        let paths: Vec<_> = keys.iter().map(|stored| stored.path.clone()).collect();
+        let long_ago = now - KEEP_ENDED;
+        for (path, (_, state)) in paths.iter().zip(to_ring(keys).states(long_ago, lifetime)) {
+            if state == KeyState::Ended {
+                remove(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The files and what is in them, in the order of their names.
+    fn files(&self) -> Result<Vec<(PathBuf, SecretText)>> {
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(at(&self.path))? {
+            let path = entry.map_err(at(&self.path))?.path();
+            let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
+            if path.extension().is_some_and(|extension| extension == "json") && !is_hidden {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        let read = |path: PathBuf| read_text(&path).map(|text| (path, text));
+        paths.into_iter().map(read).collect()
+    }
+
+    /// Waits until nobody else changes the directory, which is made where it is missing.
+    fn lock(&self) -> Result<File> {
+        if !self.path.exists() {
+            let mut builder = fs::DirBuilder::new();
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.recursive(true).create(&self.path).map_err(at(&self.path))?;
+        }
+        let path = self.path.join(".lock");
+        let file = File::options().create(true).write(true).truncate(false).open(&path);
+        let file = file.map_err(at(&path))?;
+        file.lock().map_err(at(&path))?;
+        Ok(file)
+    }
+
+    /// Writes a file that only its owner can read. It appears, or changes, as a whole.
+    fn write(&self, path: &Path, contents: &Contents) -> Result<()> {
+        let text = serde_json::to_string_pretty(contents)
+            .map_err(|_| malformed(path, "cannot be written as JSON"))?;
+        // Made with mode 0600, and a name that is not read.
+        let write = || -> io::Result<()> {
+            let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.path)?;
+            file.write_all(text.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(path)?;
+            Ok(())
+        };
+        write().map_err(at(path))
+    }
+
+    /// What [`KeySource::load`] does, on a thread that may block.
+    fn load_changed(&self) -> Result<Option<KeyRing>> {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for (path, text) in self.files()? {
+            context.update(path.as_os_str().as_encoded_bytes());
+            context.update(b"\0");
+            context.update(text.expose().as_bytes());
+            context.update(b"\0");
+        }
+        let mut now = [0; 32];
+        now.copy_from_slice(context.finish().as_ref());
+        if *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) == Some(now) {
+            return Ok(None);
+        }
+        // A change in between is found at the next call.
+        let ring = self.ring()?;
+        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        Ok(Some(ring))
+    }
+}
+
+#[async_trait::async_trait]
+impl KeySource for KeyDirectory {
+    async fn load(&self) -> std::result::Result<Option<KeyRing>, Outage> {
+        let directory = self.clone();
+        let loaded = tokio::task::spawn_blocking(move || directory.load_changed()).await;
+        loaded.map_err(Outage::because)?.map_err(Outage::because)
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn cool_down(&self) -> Duration {
+        Duration::from_millis(100)
+    }
+
+    fn max_staleness(&self) -> Option<Duration> {
+        None
+    }
+}
+
+fn to_ring(keys: Vec<StoredKey>) -> KeyRing {
+    keys.into_iter().fold(KeyRing::verifying([]), |ring, stored| match stored.signs_from {
+        Some(begin) => ring.also_sign_from(stored.key, begin),
+        None => ring.also_accept(stored.key),
+    })
+}
+
+fn parse(path: PathBuf, text: &SecretText) -> Result<StoredKey> {
+    let contents = read(&path, text)?;
+    let key = from_text(contents.alg, contents.key.as_bytes());
+    let key = key.map_err(|error| KeyDirectoryError::Key { path: path.clone(), error })?;
+    if contents.kid.is_empty() || contents.kid.len() > 255 {
+        return Err(malformed(&path, "`kid` must have 1 to 255 bytes"));
+    }
+    Ok(StoredKey {
+        key: key.with_kid(contents.kid),
+        created_at: contents.created_at,
+        signs_from: contents.signs_from,
+        path,
+    })
+}
+
+fn read(path: &Path, text: &SecretText) -> Result<Contents> {
+    // The error of the parser would repeat what it read.
+    serde_json::from_str(text.expose()).map_err(|_| malformed(path, "is not the file of a key"))
+}
+
+fn read_text(path: &Path) -> Result<SecretText> {
+    let file = File::open(path).map_err(at(path))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = file.metadata().map_err(at(path))?.permissions().mode() & 0o777;
+        // The group may read: that is how secrets are mounted for a container's user.
+        if mode & 0o007 != 0 {
+            return Err(KeyDirectoryError::Readable { path: path.to_owned(), mode });
+        }
+    }
+    let mut text = String::new();
+    file.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(at(path))?;
+    Ok(text.into())
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        outcome => outcome.map_err(at(path)),
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> KeyDirectoryError {
+    let path = path.to_owned();
+    move |error| KeyDirectoryError::Io { path, error }
+}
+
+fn malformed(path: &Path, problem: &'static str) -> KeyDirectoryError {
+    KeyDirectoryError::Malformed { path: path.to_owned(), problem }
+}

@@ -1,0 +1,256 @@
+//! [`KeyRing`]: which key signs, and whose tokens are accepted, at what time.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::{JwkSet, Key, KeyError, from_public_text, from_text};
+use crate::error::Fault;
+use crate::settings::Settings;
+
+/// The keys of an authority: one that signs, and others whose tokens are accepted.
+///
+/// A key that signs does so from a time on, until a later one begins: it is *next*, then *active*,
+/// then *retired* until the last token that it can have signed has expired, and then no longer used
+/// ([`KeyState`]). The clock alone moves it on, so that all nodes with the same keys agree.
+#[derive(Debug)]
+pub struct KeyRing {
+    keys: Vec<Member>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) key: Key,
+    /// `None`: it never signs.
+    pub(crate) signs_from: Option<DateTime<Utc>>,
+}
+
+/// What a key of a ring does at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// It is published and accepted, and does not sign yet: from the time on that is given, if it
+    /// has been set.
+    Next(Option<DateTime<Utc>>),
+    /// It signs.
+    Active,
+    /// Another one signs; its tokens are accepted until then.
+    Retired(DateTime<Utc>),
+    /// Its last token has expired. It is neither used nor published.
+    Ended,
+}
+
+impl KeyRing {
+    /// A ring with the key that signs.
+    pub fn new(active: Key) -> Self {
+        Self { keys: vec![Member { key: active, signs_from: Some(DateTime::<Utc>::MIN_UTC) }] }
+    }
+
+    /// A ring that only verifies, for services that accept the tokens of another one. While it is
+    /// empty, tokens are refused with [`VerifyError::Stale`](crate::VerifyError): nothing is known
+    /// about them.
+    pub fn verifying(keys: impl IntoIterator<Item = Key>) -> Self {
+        let keys = keys.into_iter().map(Key::verifying_only);
+        Self { keys: keys.map(|key| Member { key, signs_from: None }).collect() }
+    }
+
+    /// Adds a key whose tokens are accepted: the next one, which other nodes may sign with
+    /// already, or one that is retired until its last token has expired.
+    #[must_use]
+    pub fn also_accept(mut self, key: Key) -> Self {
+        self.keys.push(Member { key, signs_from: None });
+        self
+    }
+
+    /// Adds a key that signs from this time on, until a later one does.
+    #[must_use]
+    pub fn also_sign_from(mut self, key: Key, signs_from: DateTime<Utc>) -> Self {
+        self.keys.push(Member { key, signs_from: Some(signs_from) });
+        self
+    }
+
+    /// The keys of a JWK set (RFC 7517 §5). The first private key, or secret, signs; the others are
+    /// accepted. With public keys only the ring verifies.
+    ///
+    /// # Errors
+    /// Any key that is not good, and a set without keys: this is for a set of one's own.
+    pub fn from_jwk_set(json: &[u8]) -> Result<Self, KeyError> {
+        let keys: Vec<Key> =
+            Key::from_jwk_set(json, None)?.into_iter().collect::<Result<_, _>>()?;
+        if keys.is_empty() {
+            return Err(KeyError::Jwk("the set has no keys"));
+        }
+        let active = keys.iter().position(Key::can_sign);
+        let member = |(i, key)| Member {
+            signs_from: (Some(i) == active).then_some(DateTime::<Utc>::MIN_UTC),
+            key,
+        };
+        Ok(Self { keys: keys.into_iter().enumerate().map(member).collect() })
+    }
+
+    /// The ring that `algorithm`, `signing_key` and `verifying_key` describe. With a `verifying_key`
+    /// alone, or a `jwk_url`, it only verifies.
+    ///
+    /// # Errors
+    /// The setting that is wrong. The key itself is never told.
+    pub fn from_settings(settings: &Settings) -> Result<Self, Fault> {
+        let algorithm = settings.algorithm;
+        let fault = |name: &str| {
+            let name = name.to_owned();
+            move |error: KeyError| Fault::new(name, error.to_string())
+        };
+        let public = settings.verifying_key.as_ref().map(|text| {
+            let key = from_public_text(algorithm, text.as_bytes());
+            key.map_err(fault("verifying_key"))
+        });
+        let public = public.transpose()?;
+        let Some(signing_key) = &settings.signing_key else {
+            return match public {
+                Some(_) if settings.jwk_url.is_some() => {
+                    let problem = "and jwk_url are both set: only one can hold";
+                    Err(Fault::new("verifying_key", problem))
+                }
+                Some(public) => Ok(Self::verifying([public])),
+                None if settings.jwk_url.is_some() => Ok(Self::verifying([])),
+                None => {
+                    let problem = "is required: a secret of at least 32 random bytes (HS256), or \
+                                   a private key in PEM; there is no default";
+                    Err(Fault::new("signing_key", problem))
+                }
+            };
+        };
+        if settings.jwk_url.is_some() {
+            let problem = "and signing_key are both set: tokens are issued here, or by the issuer \
+                           whose keys are fetched";
+            return Err(Fault::new("jwk_url", problem));
+        }
+        let key = from_text(algorithm, signing_key.expose().as_bytes());
+        let key = key.map_err(fault("signing_key"))?;
+        if let (Some(public), Some(own)) = (&public, key.public_jwk())
+            && public.public_jwk().map(|jwk| jwk.thumbprint()) != Some(own.thumbprint())
+        {
+            let problem = "is not the public half of signing_key";
+            return Err(Fault::new("verifying_key", problem));
+        }
+        Ok(Self::new(key))
+    }
+
+    /// Whether a key of it can sign.
+    pub fn can_sign(&self) -> bool {
+        self.keys.iter().any(|member| member.signs_from.is_some() && member.key.can_sign())
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Checks the ring as a whole.
+    pub(crate) fn check(&self) -> Result<(), KeyError> {
+        if self.keys.iter().any(|member| member.signs_from.is_some() && !member.key.can_sign()) {
+            return Err(KeyError::CannotSign);
+        }
+        for (i, Member { key, .. }) in self.keys.iter().enumerate() {
+            // Secrets without a name are told apart by trying them.
+            if key.kid.is_some() && self.keys[..i].iter().any(|other| other.key.kid == key.kid) {
+                return Err(KeyError::DuplicateKid);
+            }
+        }
+        Ok(())
+    }
+
+    /// In the order in which they were added.
+    pub(crate) fn members(&self) -> &[Member] {
+        &self.keys
+    }
+
+    /// What each key does at `now`, where no token lives longer than `lifetime`.
+    pub fn states(
+        &self,
+        now: DateTime<Utc>,
+        lifetime: Duration,
+    ) -> impl Iterator<Item = (&Key, KeyState)> {
+        let active = self.active_at(now);
+        self.keys.iter().enumerate().map(move |(i, member)| {
+            let state = match (member.signs_from, self.end_of(i, lifetime)) {
+                _ if Some(i) == active => KeyState::Active,
+                (None, _) => KeyState::Next(None),
+                (Some(begin), _) if begin > now => KeyState::Next(Some(begin)),
+                (_, Some(end)) if end > now => KeyState::Retired(end),
+                _ => KeyState::Ended,
+            };
+            (&member.key, state)
+        })
+    }
+
+    /// The one that signs: of those that have begun the last to begin. Where none has, by a clock
+    /// that is behind, the first to begin: somebody has to.
+    pub(crate) fn active_at(&self, now: DateTime<Utc>) -> Option<usize> {
+        let signers = || {
+            let begins = self.keys.iter().enumerate();
+            begins.filter_map(|(i, member)| Some((member.signs_from?, i)))
+        };
+        let begun = signers().filter(|(begin, _)| *begin <= now).max();
+        begun.or_else(|| signers().min()).map(|(_, i)| i)
+    }
+
+    /// When the last token has expired that this key can have signed; `None` while no other key is
+    /// to follow it.
+    pub(crate) fn end_of(&self, i: usize, lifetime: Duration) -> Option<DateTime<Utc>> {
+        let begin = (self.keys[i].signs_from?, i);
+        let begins = self.keys.iter().enumerate();
+        let later = begins
+            .filter_map(|(j, member)| Some((member.signs_from?, j)))
+            .filter(|other| *other > begin)
+            .min();
+        let (followed_at, _) = later?;
+        Some(crate::rotation::later(followed_at, lifetime))
+    }
+
+    /// The public halves, as `/.well-known/jwks.json` answers them (RFC 7517 §5). Secrets have
+    /// none.
+    pub fn jwks(&self) -> JwkSet {
+        let keys = self.keys.iter().filter_map(|member| member.key.public.clone());
+        JwkSet { keys: keys.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(seconds, 0).unwrap()
+    }
+
+    fn key(name: &str) -> Key {
+        let secret = format!("{name}: a secret of at least thirty-two bytes");
+        Key::hmac(jsonwebtoken::Algorithm::HS256, secret.as_bytes()).unwrap().with_kid(name)
+    }
+
+    #[test]
+    fn a_key_is_next_then_active_then_retired_and_then_goes() {
+        let ring = KeyRing::verifying([])
+            .also_sign_from(key("a"), at(100))
+            .also_sign_from(key("b"), at(200))
+            .also_accept(key("c"));
+        let states = |now| -> Vec<_> {
+            ring.states(at(now), Duration::from_secs(50)).map(|(_, state)| state).collect()
+        };
+        use KeyState::{Active, Ended, Next, Retired};
+        assert_eq!(states(99), [Active, Next(Some(at(200))), Next(None)], "somebody has to");
+        assert_eq!(states(100), [Active, Next(Some(at(200))), Next(None)]);
+        assert_eq!(states(199), [Active, Next(Some(at(200))), Next(None)]);
+        assert_eq!(states(200), [Retired(at(250)), Active, Next(None)]);
+        assert_eq!(states(249), [Retired(at(250)), Active, Next(None)]);
+        assert_eq!(states(250), [Ended, Active, Next(None)]);
+    }
+
+    #[test]
+    fn of_two_that_begin_at_once_the_later_one_signs() {
+        let ring =
+            KeyRing::verifying([]).also_sign_from(key("a"), at(1)).also_sign_from(key("b"), at(1));
+        let states: Vec<_> = ring.states(at(2), Duration::from_secs(9)).collect();
+        assert_eq!(states[0].1, KeyState::Retired(at(10)));
+        assert_eq!(states[1].1, KeyState::Active);
+    }
+}

@@ -1,0 +1,33 @@
+//! Keys that change while a process runs.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::KeyRing;
+use crate::error::Outage;
+
+/// Where the keys of an authority come from, when they change while it runs:
+/// [`KeyDirectory`](super::KeyDirectory), or the key set of another issuer.
+///
+/// Somebody has to ask it, and hand what it answers to
+/// [`Authority::set_keys`](crate::Authority::set_keys). `actix_jwt::AuthBuilder::keys_from` does.
+#[async_trait]
+pub trait KeySource: Send + Sync + 'static {
+    /// The keys as they are now; `None` where they are as they were at the last call.
+    ///
+    /// # Errors
+    /// They cannot be had, or make no sense. Those that are in use stay in use.
+    async fn load(&self) -> Result<Option<KeyRing>, Outage>;
+
+    /// How often it is asked.
+    fn interval(&self) -> Duration;
+
+    /// A token with the name of a key that is not known makes it be asked at once, but not sooner
+    /// than this after the last time: tokens can be forged at any rate.
+    fn cool_down(&self) -> Duration;
+
+    /// How long the last keys stay in use when no newer ones can be had. After that tokens are refused
+    /// with [`VerifyError::Stale`](crate::VerifyError). `None`: for ever.
+    fn max_staleness(&self) -> Option<Duration>;
+}
