@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use actix_web::dev::Payload;
 use actix_web::http::header::USER_AGENT;
 use actix_web::{FromRequest, HttpRequest};
-use auth_core::{Account, Authority, ClientInfo, Outage, TokenKind, Verified, VerifyError};
+use auth_core::{
+    Account, Authority, ClientInfo, KeySource, Outage, Settings, TokenKind, Verified, VerifyError,
+};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -17,6 +19,7 @@ use url::Url;
 use crate::client::TrustedProxies;
 use crate::cookie::{Cookies, SESSION_COOKIE};
 use crate::credential::{Credential, Places, header_name};
+use crate::keys::{Keys, MayBeUnknownKey, with_newest};
 use crate::problem::{Cause, Challenges, Problem, Shown};
 
 /// An [`Authority`] at work in an actix application: it knows where credentials ride, mounts the
@@ -37,7 +40,9 @@ pub(crate) struct Inner {
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) challenges: Arc<Challenges>,
     pub(crate) login_response: Option<LoginResponse>,
-    tasks: [JoinHandle<()>; 2],
+    /// What follows the keys, where they can change.
+    pub(crate) keys: Option<Arc<Keys>>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Drop for Inner {
@@ -58,6 +63,8 @@ pub enum StartError {
     TrustedProxies,
     /// `auth_header_types` and `www_authenticate_realm` do not make a header.
     Challenge,
+    /// The setting `jwk_url` cannot be used: why.
+    JwkUrl(String),
 }
 
 impl fmt::Display for StartError {
@@ -71,6 +78,7 @@ impl fmt::Display for StartError {
             Self::Challenge => f.write_str(
                 "auth_header_types and www_authenticate_realm must be plain text for a header",
             ),
+            Self::JwkUrl(problem) => write!(f, "jwk_url: {problem}"),
         }
     }
 }
@@ -93,6 +101,7 @@ pub struct AuthBuilder {
     public_urls: Vec<String>,
     trusted_proxies: Vec<String>,
     login_response: Option<LoginResponse>,
+    keys: Option<Arc<dyn KeySource>>,
 }
 
 impl AuthBuilder {
@@ -148,6 +157,16 @@ impl AuthBuilder {
         self
     }
 
+    /// Keys that change while the server runs: a [`KeyDirectory`](auth_core::KeyDirectory), or the keys of
+    /// another issuer (`RemoteKeys`, with the feature `remote-keys`). They are asked for at the start,
+    /// at intervals, and when a token names a key that is not known: such a request waits for the answer.
+    ///
+    /// With the setting [`jwk_url`](auth_core::Settings::jwk_url) this is done without being asked.
+    pub fn keys_from(mut self, source: impl KeySource) -> Self {
+        self.keys = Some(Arc::new(source));
+        self
+    }
+
     /// Reads the revocations once, and starts to follow them and to remove what is expired, on
     /// the runtime that it is called on. Both stop when the last clone is dropped.
     ///
@@ -168,7 +187,21 @@ impl AuthBuilder {
         let scheme = settings.auth_header_types.first().map_or("Bearer", String::as_str);
         let challenges = Challenges::new(scheme, &settings.www_authenticate_realm);
         let challenges = challenges.ok_or(StartError::Challenge)?;
+        let source = match self.keys {
+            Some(source) => Some(source),
+            None => from_jwk_url(settings)?,
+        };
         self.authority.sync().await.map_err(StartError::Outage)?;
+
+        let mut tasks = vec![
+            tokio::spawn(follow(self.authority.clone())),
+            tokio::spawn(prune(self.authority.clone())),
+        ];
+        let keys = source.map(|source| Arc::new(Keys::new(source, self.authority.clone())));
+        if let Some(keys) = &keys {
+            keys.load().await;
+            tasks.push(tokio::spawn(Arc::clone(keys).follow()));
+        }
 
         Ok(Auth(Arc::new(Inner {
             places: Places {
@@ -182,10 +215,8 @@ impl AuthBuilder {
             trusted_proxies,
             challenges: Arc::new(challenges),
             login_response: self.login_response,
-            tasks: [
-                tokio::spawn(follow(self.authority.clone())),
-                tokio::spawn(prune(self.authority.clone())),
-            ],
+            keys,
+            tasks,
             authority: self.authority,
         })))
     }
@@ -194,6 +225,27 @@ impl AuthBuilder {
 impl fmt::Debug for AuthBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthBuilder").finish_non_exhaustive()
+    }
+}
+
+#[cfg(feature = "remote-keys")]
+fn from_jwk_url(settings: &Settings) -> Result<Option<Arc<dyn KeySource>>, StartError> {
+    use auth_core::Algorithm::{PS256, PS384, PS512, RS256, RS384, RS512};
+
+    let Some(url) = &settings.jwk_url else { return Ok(None) };
+    let mut keys = crate::RemoteKeys::at(url);
+    if [RS256, RS384, RS512, PS256, PS384, PS512].contains(&settings.algorithm) {
+        keys = keys.rsa_algorithm(settings.algorithm);
+    }
+    let keys = keys.build().map_err(|error| StartError::JwkUrl(error.to_string()))?;
+    Ok(Some(Arc::new(keys)))
+}
+
+#[cfg(not(feature = "remote-keys"))]
+fn from_jwk_url(settings: &Settings) -> Result<Option<Arc<dyn KeySource>>, StartError> {
+    match settings.jwk_url {
+        None => Ok(None),
+        Some(_) => Err(StartError::JwkUrl("needs the feature `remote-keys` of actix-jwt".into())),
     }
 }
 
@@ -272,6 +324,7 @@ impl Auth {
             public_urls: Vec::new(),
             trusted_proxies: Vec::new(),
             login_response: None,
+            keys: None,
         }
     }
 
@@ -287,6 +340,22 @@ impl Auth {
     pub async fn load_account(&self, verified: &Verified) -> Result<Account, Problem> {
         let account = self.authority().load_account(verified).await;
         account.map_err(|error| self.refused(error, self.shown(verified.kind())))
+    }
+
+    /// Asks where the keys come from whether there are others: at a signal, say. Does nothing where they
+    /// cannot change.
+    pub async fn reload_keys(&self) {
+        if let Some(keys) = &self.0.keys {
+            keys.load().await;
+        }
+    }
+
+    /// Attempts something with a token, with keys that are as new as they need to be.
+    pub(crate) async fn attempt<T, E: MayBeUnknownKey>(
+        &self,
+        attempt: impl AsyncFn() -> Result<T, E>,
+    ) -> Result<T, E> {
+        with_newest(self.0.keys.as_ref(), attempt).await
     }
 
     pub(crate) fn inner(&self) -> &Inner {

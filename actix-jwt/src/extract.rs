@@ -6,6 +6,7 @@
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
@@ -17,6 +18,7 @@ use serde::de::DeserializeOwned;
 use crate::auth::Auth;
 use crate::credential::Found;
 use crate::csrf;
+use crate::keys::{Keys, may_have_newer};
 use crate::problem::{Cause, Problem, Shown};
 
 /// Who sent a request: `None` for nobody.
@@ -42,14 +44,16 @@ pub(crate) fn identify(request: &HttpRequest) -> Identification {
     {
         return Either::Left(ready(Ok(Some(known.verified.clone()))));
     }
+    let remembered = |identity: Identity| {
+        identity.map(|verified| verified.inspect(|verified| remember(request, auth, verified)))
+    };
     let cookie = match check_now(request, auth) {
-        Now::Done(identity) => {
-            return Either::Left(ready(
-                identity
-                    .map(|verified| verified.inspect(|verified| remember(request, auth, verified))),
-            ));
-        }
+        Now::Done(identity) => return Either::Left(ready(remembered(identity))),
         Now::AskStore(cookie) => cookie.to_owned(),
+        Now::AskKeys(keys) => {
+            let (request, auth, keys) = (request.clone(), auth.clone(), Arc::clone(keys));
+            return Either::Right(again_with_newer_keys(request, auth, keys).boxed_local());
+        }
     };
     let (request, auth) = (request.clone(), auth.clone());
     Either::Right(
@@ -65,13 +69,28 @@ pub(crate) fn identify(request: &HttpRequest) -> Identification {
     )
 }
 
+/// A token that names an unknown key: perhaps there is one by now.
+async fn again_with_newer_keys(request: HttpRequest, auth: Auth, keys: Arc<Keys>) -> Identity {
+    may_have_newer(&keys).await;
+    match check_now(&request, &auth) {
+        Now::Done(identity) => identity
+            .map(|verified| verified.inspect(|verified| remember(&request, &auth, verified))),
+        // The same token again: a cookie it is not.
+        Now::AskKeys(_) | Now::AskStore(_) => {
+            Err(auth.refused(VerifyError::UnknownKey, auth.shown(TokenKind::Access)))
+        }
+    }
+}
+
 enum Now<'r> {
     Done(Identity),
+    /// A token of a key that this process does not know.
+    AskKeys(&'r Arc<Keys>),
     /// A session cookie that this process does not know.
     AskStore(&'r str),
 }
 
-fn check_now<'r>(request: &'r HttpRequest, auth: &Auth) -> Now<'r> {
+fn check_now<'r>(request: &'r HttpRequest, auth: &'r Auth) -> Now<'r> {
     let authority = auth.authority();
     let (kind, verified) = match auth.inner().places.find(request) {
         Err(cause) => return Now::Done(Err(auth.problem(cause))),
@@ -89,6 +108,9 @@ fn check_now<'r>(request: &'r HttpRequest, auth: &Auth) -> Now<'r> {
             (TokenKind::Cookie, verified)
         }
     };
+    if let (Err(VerifyError::UnknownKey), Some(keys)) = (&verified, &auth.inner().keys) {
+        return Now::AskKeys(keys);
+    }
     let refused = |error: VerifyError| auth.refused(error, auth.shown(kind));
     Now::Done(verified.map(Some).map_err(refused))
 }

@@ -30,18 +30,22 @@ pub async fn bearer_validator(
     request: ServiceRequest,
     credentials: BearerAuth,
 ) -> Result<ServiceRequest, (Error, ServiceRequest)> {
-    let verdict = Auth::of(request.request()).cloned().and_then(|auth| {
-        match auth.authority().authenticate(credentials.token()) {
-            Ok(verified) => {
-                remember(request.request(), &auth, &verified);
-                Ok(())
-            }
-            Err(error) => {
-                let kinds = auth.authority().settings().auth_token_classes.clone();
-                Err(auth.refused(error, Shown::Bearer(kinds)))
+    let verdict = match Auth::of(request.request()).cloned() {
+        Err(problem) => Err(problem),
+        Ok(auth) => {
+            let token = credentials.token();
+            match auth.attempt(async || auth.authority().authenticate(token)).await {
+                Ok(verified) => {
+                    remember(request.request(), &auth, &verified);
+                    Ok(())
+                }
+                Err(error) => {
+                    let kinds = auth.authority().settings().auth_token_classes.clone();
+                    Err(auth.refused(error, Shown::Bearer(kinds)))
+                }
             }
         }
-    });
+    };
     match verdict {
         Ok(()) => Ok(request),
         Err(problem) => Err((Problem::into(problem), request)),

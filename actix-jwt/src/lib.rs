@@ -72,8 +72,11 @@ mod credential;
 mod csrf;
 mod extract;
 mod httpauth;
+mod keys;
 mod middleware;
 mod problem;
+#[cfg(feature = "remote-keys")]
+mod remote;
 mod renewal;
 mod routes;
 
@@ -85,3 +88,5 @@ pub use extract::{AuthUser, Claims, CurrentUser, MaybeAuthUser};
 pub use httpauth::bearer_validator;
 pub use middleware::{Guard, JwtAuth};
 pub use problem::Problem;
+#[cfg(feature = "remote-keys")]
+pub use remote::{RemoteKeys, RemoteKeysBuilder, RemoteKeysError};

@@ -6,8 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::hmac;
 use aws_lc_rs::signature::ParsedPublicKey;
+use aws_lc_rs::{digest, hmac};
 use jsonwebtoken::Algorithm;
 
 use crate::random;
@@ -70,6 +70,9 @@ pub enum KeyError {
     /// Two keys could not be told apart.
     #[error("two keys have the same kid")]
     DuplicateKid,
+    /// RFC 8725 §3.1: one algorithm a key.
+    #[error("one key is there for two algorithms")]
+    TwoAlgorithms,
     /// Only a key that can sign can be the active one.
     #[error("no key of the ring can sign: none has a private half")]
     CannotSign,
@@ -82,6 +85,8 @@ pub struct Key {
     verifier: Verifier,
     signer: Option<Signer>,
     public: Option<PublicJwk>,
+    /// The same for the same key, whatever its name and algorithm.
+    identity: [u8; 32],
 }
 
 enum Verifier {
@@ -131,6 +136,7 @@ impl Key {
             verifier: Verifier::Hmac(Arc::clone(&key)),
             signer: Some(Signer::Hmac(key)),
             public: None,
+            identity: sha256(secret),
         })
     }
 
@@ -190,8 +196,16 @@ impl Key {
     fn from_parts(algorithm: Algorithm, parts: &PublicParts) -> Result<Self, KeyError> {
         let verifier = Verifier::Public(parts.verifier(algorithm)?);
         let public = PublicJwk::new(algorithm, parts);
-        let kid = Some(public.kid().to_owned());
-        Ok(Self { algorithm, kid, verifier, signer: None, public: Some(public) })
+        let kid = public.kid().to_owned();
+        let identity = sha256(kid.as_bytes());
+        Ok(Self {
+            algorithm,
+            kid: Some(kid),
+            verifier,
+            signer: None,
+            public: Some(public),
+            identity,
+        })
     }
 
     /// The same key under a name of the application's own.
@@ -227,6 +241,11 @@ impl Key {
         self.signer.is_some()
     }
 
+    /// Whether it is the same key, under another name or for another algorithm perhaps.
+    pub fn is_same_key(&self, other: &Self) -> bool {
+        self.identity == other.identity
+    }
+
     /// Its public half; a secret has none.
     pub fn public_jwk(&self) -> Option<&PublicJwk> {
         self.public.as_ref()
@@ -250,6 +269,12 @@ impl Key {
             Signer::Pair(pair) => pair.sign(self.algorithm, message),
         }
     }
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    out
 }
 
 /// A new key as text: a private key in PEM (PKCS#8), or 512 random bits in base64url. RSA keys have

@@ -15,7 +15,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::claims::Verified;
-use crate::rotation::earlier;
+use crate::rotation::{earlier, later};
 use crate::session::Method;
 
 /// A request, as far as a permission may see it.
@@ -175,8 +175,12 @@ permissions! {
     /// Users who proved who they are at most so long ago: for changing a password, deleting an
     /// account (ASVS 7.5.3). A token that does not say when that was is not fresh.
     Fresh(Duration) = |Fresh(age), access| {
+        /// For clocks that disagree; what is later than that was not proven yet.
+        const SLACK: Duration = Duration::from_secs(60);
         let since = earlier(access.now, *age).timestamp();
-        access.identity.and_then(Verified::authenticated_at).is_some_and(|at| at.timestamp() >= since)
+        let until = later(access.now, SLACK).timestamp();
+        let proven_at = access.identity.and_then(Verified::authenticated_at);
+        proven_at.is_some_and(|at| (since..=until).contains(&at.timestamp()))
     };
 
     /// Logins proven by more than one factor.

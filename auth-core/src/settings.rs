@@ -303,6 +303,11 @@ impl Settings {
         if self.audience.iter().any(String::is_empty) {
             fault("audience", "must not be empty".into());
         }
+        if self.jwk_url.is_some() && self.issuer.is_none() {
+            // RFC 8725 §3.8: the keys are those of one issuer.
+            let problem = "is required with jwk_url: whose tokens its keys are for";
+            fault("issuer", problem.into());
+        }
         if self.issuer.as_deref() == Some("") {
             fault("issuer", "must not be empty".into());
         }

@@ -52,7 +52,8 @@ async fn refresh(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpRes
     }
 
     let [token] = body.fields(["refresh"])?;
-    let refreshed = auth.authority().refresh(&token, &auth.client(&request)).await;
+    let (authority, client) = (auth.authority(), auth.client(&request));
+    let refreshed = auth.attempt(async || authority.refresh(&token, &client).await).await;
     let refreshed = refreshed.map_err(|error| auth.problem(error))?;
     Ok(tokens(Refreshed {
         access: refreshed.access.expose(),
@@ -62,14 +63,14 @@ async fn refresh(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpRes
 
 async fn verify(auth: Auth, body: Json) -> Result<HttpResponse, Problem> {
     let [token] = body.fields(["token"])?;
-    let verified = auth.authority().verify(&token).await;
+    let verified = auth.attempt(async || auth.authority().verify(&token).await).await;
     verified.map_err(|error| auth.problem(Cause::token(error)))?;
     Ok(tokens(Map::new()))
 }
 
 async fn blacklist(auth: Auth, body: Json) -> Result<HttpResponse, Problem> {
     let [token] = body.fields(["refresh"])?;
-    let ended = auth.authority().blacklist(&token).await;
+    let ended = auth.attempt(async || auth.authority().blacklist(&token).await).await;
     ended.map_err(|error| auth.problem(Cause::token(error)))?;
     Ok(tokens(Map::new()))
 }
@@ -96,8 +97,9 @@ async fn refresh_sliding(
     body: Json,
 ) -> Result<HttpResponse, Problem> {
     let [token] = body.fields(["token"])?;
-    let token = auth.authority().refresh_sliding(&token, &auth.client(&request)).await;
-    let token = token.map_err(|error| auth.problem(error))?;
+    let (authority, client) = (auth.authority(), auth.client(&request));
+    let refreshed = auth.attempt(async || authority.refresh_sliding(&token, &client).await).await;
+    let token = refreshed.map_err(|error| auth.problem(error))?;
     Ok(tokens(Sliding { token: token.expose() }))
 }
 

@@ -10,14 +10,14 @@ use super::{Authority, ClaimsHook, CookieMemory, Inner, RuleHook};
 use crate::claims::DEFAULT_USER_TYPE;
 use crate::clock::Clock;
 use crate::directory::{Account, UserDirectory};
-use crate::error::{Fault, SettingsError};
+use crate::error::{Fault, Outage, SettingsError};
 use crate::event::{AuthEvent, Subscriber};
 use crate::jws::Jws;
 use crate::keys::KeyRing;
 use crate::password::PasswordLanes;
 use crate::revocation::RevocationView;
 use crate::settings::Settings;
-use crate::store::SessionStore;
+use crate::store::{MemoryStore, SessionStore};
 
 /// Builds an [`Authority`].
 #[must_use]
@@ -44,6 +44,14 @@ impl AuthorityBuilder {
             rule: None,
             subscribers: Vec::new(),
         }
+    }
+
+    pub(super) fn verifier(settings: Settings) -> Self {
+        let has_keys = settings.verifying_key.is_some()
+            || settings.jwk_url.is_some()
+            || settings.signing_key.is_some();
+        let builder = Self::new(settings).store(MemoryStore::new()).users(NoUsers);
+        if has_keys { builder } else { builder.keys(KeyRing::verifying([])) }
     }
 
     /// Where sessions are kept. Required.
@@ -174,6 +182,20 @@ impl AuthorityBuilder {
             rule: self.rule,
             subscribers: self.subscribers,
         })))
+    }
+}
+
+/// The users of a service that has none.
+struct NoUsers;
+
+#[async_trait::async_trait]
+impl UserDirectory for NoUsers {
+    async fn find_by_login(&self, _: &str) -> Result<Option<Account>, Outage> {
+        Ok(None)
+    }
+
+    async fn load(&self, _: &str) -> Result<Option<Account>, Outage> {
+        Ok(None)
     }
 }
 

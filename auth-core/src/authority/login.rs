@@ -71,6 +71,7 @@ impl Authority {
         password: &str,
         client: &ClientInfo,
     ) -> Result<Proof, LoginError> {
+        self.check_issues()?;
         let directory = self.directory(user_type).ok_or(LoginError::UnknownUserType)?;
         let account = directory.find_by_login(login).await?;
         let stored = account.as_ref().and_then(|account| account.password_hash.clone());
@@ -201,6 +202,7 @@ impl Authority {
         secret_hash: Option<SecretHash>,
         client: &ClientInfo,
     ) -> Result<(Account, Session), LoginError> {
+        self.check_issues()?;
         let now = self.0.clock.now();
         let session = Session {
             id: SessionId::random(),

@@ -84,6 +84,16 @@ impl Authority {
         AuthorityBuilder::new(settings)
     }
 
+    /// Begins to build one for a service that only verifies the access tokens of another: it has no users,
+    /// and keeps no sessions. Its keys are [`verifying_key`](Settings::verifying_key), those of
+    /// [`jwk_url`](Settings::jwk_url), or what [`Authority::set_keys`] is given.
+    ///
+    /// [`AuthorityBuilder::store`] can still name the store of the issuer, where both use one database:
+    /// revocations then reach this service too. Without it a token is good until it expires.
+    pub fn verifier(settings: Settings) -> AuthorityBuilder {
+        AuthorityBuilder::verifier(settings)
+    }
+
     /// The settings it was built with.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
@@ -123,6 +133,14 @@ impl Authority {
     /// Whether it can issue tokens, or only verifies those of another issuer.
     pub fn issues(&self) -> bool {
         self.keys().can_sign()
+    }
+
+    /// To be asked before anything is done that ends in a token.
+    fn check_issues(&self) -> Result<(), Outage> {
+        match self.issues() {
+            true => Ok(()),
+            false => Err(Outage::because("this authority has only keys that verify")),
+        }
     }
 
     /// The public halves of its keys, as `/.well-known/jwks.json` answers them (RFC 7517 §5): those

@@ -25,6 +25,7 @@ impl Authority {
         token: &str,
         client: &ClientInfo,
     ) -> Result<Refreshed, RefreshError> {
+        self.check_issues()?;
         let facts = self.read(token, only(TokenKind::Refresh))?;
         let begun = self.0.clock.now();
         let known_rights = self.0.revocations.rights_version(facts.session);
@@ -108,6 +109,7 @@ impl Authority {
         token: &str,
         client: &ClientInfo,
     ) -> Result<SlidingToken, RefreshError> {
+        self.check_issues()?;
         let facts = self.read(token, only(TokenKind::Sliding))?;
         let now = self.0.clock.now();
         match facts.refresh_expires_at {

@@ -48,10 +48,13 @@ pub enum KeyDirectoryError {
         /// What it answered.
         error: io::Error,
     },
-    /// Other users of the machine can read the file, and so log in as anybody.
-    #[error("{} can be read by others (mode {mode:04o}): run `chmod 600` on it", path.display())]
-    Readable {
-        /// The file.
+    /// Other users of the machine can read a key, or bring one of their own, and so log in as anybody.
+    #[error(
+        "{} can be read or written by others (mode {mode:04o}): run `chmod go-rwx` on it",
+        path.display()
+    )]
+    Open {
+        /// The file or the directory.
         path: PathBuf,
         /// Its mode.
         mode: u32,
@@ -291,7 +294,7 @@ impl KeyDirectory {
     }
 
     fn reschedule(&self, path: &Path, begin: DateTime<Utc>) -> Result<()> {
-        let mut contents = read(path, &read_text(path)?)?;
+        let mut contents = read(path, &read_text(path, None)?)?;
         contents.signs_from = Some(begin);
         self.write(path, &contents)
     }
@@ -310,6 +313,7 @@ impl KeyDirectory {
 
     /// The files and what is in them, in the order of their names.
     fn files(&self) -> Result<Vec<(PathBuf, SecretText)>> {
+        let owner = check_directory(&self.path)?;
         let mut paths = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(at(&self.path))? {
             let path = entry.map_err(at(&self.path))?.path();
@@ -319,7 +323,7 @@ impl KeyDirectory {
             }
         }
         paths.sort();
-        let read = |path: PathBuf| read_text(&path).map(|text| (path, text));
+        let read = |path: PathBuf| read_text(&path, owner).map(|text| (path, text));
         paths.into_iter().map(read).collect()
     }
 
@@ -422,20 +426,48 @@ fn read(path: &Path, text: &SecretText) -> Result<Contents> {
     serde_json::from_str(text.expose()).map_err(|_| malformed(path, "is not the file of a key"))
 }
 
-fn read_text(path: &Path) -> Result<SecretText> {
+fn read_text(path: &Path, owner: Option<u32>) -> Result<SecretText> {
     let file = File::open(path).map_err(at(path))?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = file.metadata().map_err(at(path))?.permissions().mode() & 0o777;
-        // The group may read: that is how secrets are mounted for a container's user.
-        if mode & 0o007 != 0 {
-            return Err(KeyDirectoryError::Readable { path: path.to_owned(), mode });
-        }
-    }
+    check_file(path, &file.metadata().map_err(at(path))?, owner)?;
     let mut text = String::new();
     file.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(at(path))?;
     Ok(text.into())
+}
+
+/// Refuses a directory in which others can put a file that is taken for a key. In one that is sticky,
+/// as container platforms mount secrets, what counts is who owns the file.
+#[cfg(unix)]
+fn check_directory(path: &Path) -> Result<Option<u32>> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = fs::metadata(path).map_err(at(path))?;
+    let mode = metadata.mode() & 0o7777;
+    match (mode & 0o022, mode & 0o1000) {
+        (0, _) => Ok(None),
+        (_, 0) => Err(KeyDirectoryError::Open { path: path.to_owned(), mode }),
+        _ => Ok(Some(metadata.uid())),
+    }
+}
+
+/// Refuses the file of a key that others can read, or write. Its group may read: that is how secrets
+/// are mounted for a container's user.
+#[cfg(unix)]
+fn check_file(path: &Path, metadata: &fs::Metadata, owner: Option<u32>) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let mode = metadata.mode() & 0o777;
+    if mode & 0o027 != 0 || owner.is_some_and(|owner| owner != metadata.uid()) {
+        return Err(KeyDirectoryError::Open { path: path.to_owned(), mode });
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_directory(_: &Path) -> Result<Option<u32>> {
+    Ok(None)
+}
+
+#[cfg(not(unix))]
+fn check_file(_: &Path, _: &fs::Metadata, _: Option<u32>) -> Result<()> {
+    Ok(())
 }
 
 fn remove(path: &Path) -> Result<()> {

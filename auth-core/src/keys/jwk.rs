@@ -1,6 +1,7 @@
 //! JSON Web Keys (RFC 7517, RFC 7518 §6, RFC 8037 §2): read strictly, published without what is
 //! private.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use aws_lc_rs::digest;
@@ -131,9 +132,13 @@ struct Set {
     keys: Vec<Element>,
 }
 
-/// Whether a text is meant to be a JWK, and not a secret.
+/// Whether a text is meant to be a JWK or a set of them, and not a secret.
 pub(super) fn is_jwk(text: &[u8]) -> bool {
-    text.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<Jwk>(text).is_ok()
+    let members: HashMap<String, IgnoredAny> = match text.trim_ascii_start().first() {
+        Some(b'{') => serde_json::from_slice(text).unwrap_or_default(),
+        _ => return false,
+    };
+    members.contains_key("kty") || members.contains_key("keys")
 }
 
 /// One key. `algorithm` is what it is wanted for, where that is known.

@@ -151,8 +151,13 @@ impl KeyRing {
         }
         for (i, Member { key, .. }) in self.keys.iter().enumerate() {
             // Secrets without a name are told apart by trying them.
-            if key.kid.is_some() && self.keys[..i].iter().any(|other| other.key.kid == key.kid) {
+            let mut before = self.keys[..i].iter().map(|member| &member.key);
+            if key.kid.is_some() && before.clone().any(|other| other.kid == key.kid) {
                 return Err(KeyError::DuplicateKid);
+            }
+            let differs = |other: &Key| other.algorithm != key.algorithm;
+            if before.any(|other| other.identity == key.identity && differs(other)) {
+                return Err(KeyError::TwoAlgorithms);
             }
         }
         Ok(())

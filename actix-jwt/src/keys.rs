@@ -1,0 +1,157 @@
+//! Keys that change while the server runs: asked for at intervals, and when a token names one that
+//! is not known.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use auth_core::keys::KeySource;
+use auth_core::{Authority, KeyRing, RefreshError, VerifyError};
+use tokio::sync::Mutex;
+
+/// What follows a [`KeySource`] for an authority.
+pub(crate) struct Keys {
+    source: Arc<dyn KeySource>,
+    authority: Authority,
+    /// Whoever holds it asks the source: one at a time.
+    rounds: Mutex<Rounds>,
+    /// How many have ended.
+    ended: AtomicU64,
+}
+
+struct Rounds {
+    begun: Option<Instant>,
+    succeeded: Instant,
+    failing: bool,
+}
+
+impl Keys {
+    pub(crate) fn new(source: Arc<dyn KeySource>, authority: Authority) -> Self {
+        let rounds = Rounds { begun: None, succeeded: Instant::now(), failing: false };
+        Self { source, authority, rounds: Mutex::new(rounds), ended: AtomicU64::new(0) }
+    }
+
+    /// Asks for as long as the process lives.
+    pub(crate) async fn follow(self: Arc<Self>) {
+        loop {
+            let wait = {
+                let rounds = self.rounds.lock().await;
+                self.wait(&rounds)
+            };
+            tokio::time::sleep(wait).await;
+            self.load().await;
+        }
+    }
+
+    /// Asks now, whenever that was done last.
+    pub(crate) async fn load(&self) {
+        let mut rounds = self.rounds.lock().await;
+        self.ask(&mut rounds).await;
+    }
+
+    /// Asks because a token named an unknown key, unless that was done a moment ago. Requests that
+    /// want it while it is being done share the answer. Whether there may be other keys now.
+    async fn load_for_unknown(self: Arc<Self>) -> bool {
+        let ended = self.ended.load(Ordering::Acquire);
+        let mut rounds = self.rounds.lock().await;
+        if self.ended.load(Ordering::Acquire) != ended {
+            return true;
+        }
+        if rounds.begun.is_some_and(|begun| begun.elapsed() < self.source.cool_down()) {
+            return false;
+        }
+        self.ask(&mut rounds).await;
+        true
+    }
+
+    async fn ask(&self, rounds: &mut Rounds) {
+        rounds.begun = Some(Instant::now());
+        let outcome = match self.source.load().await {
+            Ok(Some(ring)) => self.authority.set_keys(ring).map_err(|error| error.to_string()),
+            Ok(None) => Ok(()),
+            Err(outage) => Err(outage.to_string()),
+        };
+        match outcome {
+            Ok(()) => {
+                if rounds.failing {
+                    tracing::info!("the keys can be had again");
+                }
+                rounds.failing = false;
+                rounds.succeeded = Instant::now();
+            }
+            Err(error) => {
+                if !rounds.failing {
+                    tracing::error!(error, "the keys cannot be had: the last ones stay in use");
+                }
+                rounds.failing = true;
+                let limit = self.source.max_staleness();
+                if limit.is_some_and(|limit| rounds.succeeded.elapsed() >= limit)
+                    && !self.authority.keys().is_empty()
+                {
+                    tracing::error!(
+                        "the keys are too old: tokens are refused until there are new ones"
+                    );
+                    // Cannot fail but for an authority that issues: that keeps its own.
+                    let _ = self.authority.set_keys(KeyRing::verifying([]));
+                }
+            }
+        }
+        self.ended.fetch_add(1, Ordering::Release);
+    }
+
+    /// How long until the next question.
+    fn wait(&self, rounds: &Rounds) -> Duration {
+        /// However short the cool-down is.
+        const LEAST: Duration = Duration::from_millis(100);
+        let interval = self.source.interval();
+        if !rounds.failing {
+            return interval;
+        }
+        let retry = interval.min(self.source.cool_down().max(Duration::from_secs(1)));
+        let limit = self.source.max_staleness();
+        let left = limit.map(|limit| limit.saturating_sub(rounds.succeeded.elapsed()));
+        match left {
+            Some(left) if !left.is_zero() => retry.min(left.max(LEAST)),
+            _ => retry,
+        }
+    }
+}
+
+/// An error that a newer key might mend.
+pub(crate) trait MayBeUnknownKey {
+    fn is_unknown_key(&self) -> bool;
+}
+
+impl MayBeUnknownKey for VerifyError {
+    fn is_unknown_key(&self) -> bool {
+        matches!(self, Self::UnknownKey)
+    }
+}
+
+impl MayBeUnknownKey for RefreshError {
+    fn is_unknown_key(&self) -> bool {
+        matches!(self, Self::Token(VerifyError::UnknownKey))
+    }
+}
+
+/// Attempts something with a token, and once more if that may find a key which the first time was
+/// not known.
+pub(crate) async fn with_newest<T, E: MayBeUnknownKey>(
+    keys: Option<&Arc<Keys>>,
+    attempt: impl AsyncFn() -> Result<T, E>,
+) -> Result<T, E> {
+    let outcome = attempt().await;
+    match (&outcome, keys) {
+        (Err(error), Some(keys)) if error.is_unknown_key() && may_have_newer(keys).await => {
+            attempt().await
+        }
+        _ => outcome,
+    }
+}
+
+/// Whether there may be newer keys, after asking for them if it is time to.
+pub(crate) async fn may_have_newer(keys: &Arc<Keys>) -> bool {
+    // A client that goes away must not end what others wait for.
+    let asking = tokio::spawn(Arc::clone(keys).load_for_unknown());
+    asking.await.unwrap_or(false)
+}
