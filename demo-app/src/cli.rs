@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use actix_jwt::Auth;
 use actix_web::dev::ServerHandle;
 use actix_web::rt;
 #[cfg(unix)]
 use actix_web::rt::signal::unix::{self, SignalKind};
+use auth_core::keys::KeyDirectoryError;
 use auth_core::session::RevocationReason;
 use auth_core::store::Revoke;
 use auth_core::{Authority, Clock, Outage, Session, SessionId, Settings, SettingsError, random};
@@ -18,6 +20,8 @@ use demo_app::config::{LONGEST_BEARER_LIFETIME, LogFormat};
 use demo_app::users::{NewUser, Rights, User, UserError, Users};
 use demo_app::{Config, StartError, telemetry};
 use tracing::level_filters::LevelFilter;
+
+use crate::keys_cli::{self, KeysCommand};
 
 /// Longer than any password that is taken.
 const MAX_PASSWORD_BYTES: u64 = 8192;
@@ -30,9 +34,10 @@ const MINUTE: &str = "%Y-%m-%d %H:%M";
 ///
 ///   LISTEN                 the address to serve on (127.0.0.1:8000)
 ///   DATABASE_URL           sqlite://PATH or postgres://… (sqlite://demo.db)
-///   SIGNING_KEY            a secret of 32 bytes or more; with ALGORITHM=EdDSA a private
-///                          key in PEM
+///   SIGNING_KEY            a secret of 32 bytes or more; with ALGORITHM=EdDSA, ES256,
+///                          RS256 … a private key in PEM
 ///   SIGNING_KEY_FILE       a file with it (demo.key, made at the first start)
+///   SIGNING_KEY_DIR        or a directory with keys, which `keys` rotates
 ///   PUBLIC_URL             where browsers find the site, behind a proxy
 ///   TRUSTED_PROXIES        whose X-Forwarded-For is believed, such as 10.0.0.0/8
 ///   INSECURE_COOKIES       true: send cookies over plain HTTP, for development
@@ -115,6 +120,9 @@ enum Command {
     /// Show or end the sessions of a user.
     #[command(subcommand)]
     Sessions(SessionsCommand),
+    /// Show or change the signing keys in SIGNING_KEY_DIR. Servers notice within a second.
+    #[command(subcommand)]
+    Keys(KeysCommand),
 }
 
 #[derive(Subcommand)]
@@ -135,7 +143,7 @@ fn yes_or_no(word: &str) -> Result<bool, &'static str> {
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+pub(crate) enum Failure {
     #[error(transparent)]
     Start(#[from] StartError),
     #[error("{0}: {1}")]
@@ -146,6 +154,12 @@ enum Failure {
     Password(&'static str),
     #[error("the database: {0}")]
     Outage(#[from] Outage),
+    #[error("SIGNING_KEY_DIR is not set: only keys in a directory can be rotated")]
+    NoKeyDirectory,
+    #[error("{0}; --now refuses them")]
+    KeyInUse(KeyDirectoryError),
+    #[error(transparent)]
+    Keys(KeyDirectoryError),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -245,6 +259,7 @@ async fn run(cli: Cli) -> Result<String, Failure> {
         Command::Sessions(SessionsCommand::Revoke { name, session }) => {
             revoke_sessions(config, name, session).await
         }
+        Command::Keys(command) => keys_cli::run(config, command, Clock::system().now()),
     }
 }
 
@@ -252,6 +267,7 @@ async fn serve(config: Config) -> Result<String, Failure> {
     let log_format = config.log_format;
     let running = demo_app::start(config, Clock::system()).await?;
     stop_on_signals(&running.server.handle())?;
+    reload_keys_on_signal(running.auth.clone())?;
     tracing::info!(addr = %running.addr, "listening");
     if log_format == LogFormat::Text {
         let text = welcome(running.addr, running.users.is_empty().await?);
@@ -300,6 +316,22 @@ fn stop_on_signals(server: &ServerHandle) -> io::Result<()> {
             }
         });
     }
+    Ok(())
+}
+
+/// SIGHUP has the key directory read at once; without it that happens within a second.
+fn reload_keys_on_signal(auth: Auth) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut signals = unix::signal(SignalKind::hangup())?;
+        rt::spawn(async move {
+            while signals.recv().await.is_some() {
+                auth.reload_keys().await;
+            }
+        });
+    }
+    #[cfg(not(unix))]
+    drop(auth);
     Ok(())
 }
 
@@ -381,7 +413,7 @@ impl Upkeep {
             session_lifetime: None,
             ..config.settings
         };
-        let authority = demo_app::authority(settings, &db, Clock::system())?;
+        let authority = demo_app::authority(settings, None, &db, Clock::system())?;
         Ok(Self { users: Users::new(db), authority })
     }
 

@@ -38,6 +38,10 @@ pub struct Config {
     /// `signing_key_file`: a file with the signing key, instead of `signing_key`. With neither,
     /// the key is in `demo.key`, which the first start makes.
     pub signing_key_file: Option<PathBuf>,
+    /// `signing_key_dir`: a directory with the signing keys, which can be rotated while servers run (`demo-app
+    /// keys`); several nodes share it. Instead of `signing_key` and `signing_key_file`. The first start makes
+    /// the first key, for `algorithm`.
+    pub signing_key_dir: Option<PathBuf>,
     /// `public_url`: the origin that browsers see, such as `https://example.org`, where a proxy
     /// stands before the server. Default none.
     pub public_url: Option<String>,
@@ -81,6 +85,7 @@ impl Default for Config {
             listen: (Ipv4Addr::LOCALHOST, 8000).into(),
             database: DatabaseUrl::Sqlite("demo.db".into()),
             signing_key_file: None,
+            signing_key_dir: None,
             public_url: None,
             trusted_proxies: Vec::new(),
             insecure_cookies: false,
@@ -98,6 +103,7 @@ impl Config {
         "listen",
         "database_url",
         "signing_key_file",
+        "signing_key_dir",
         "public_url",
         "trusted_proxies",
         "insecure_cookies",
@@ -159,6 +165,10 @@ impl Config {
         {
             faults.push(Fault::new("database_url", error.to_string()));
         }
+        if settings.jwk_url.is_some() {
+            let problem = "has no effect: this application issues its own tokens";
+            faults.push(Fault::new("jwk_url", problem));
+        }
         let in_file = |problem| Fault::new("signing_key_file", problem);
         let key = match (&settings.signing_key, &self.signing_key_file) {
             (Some(_), Some(_)) => Err(in_file("and signing_key are both set: choose one".into())),
@@ -174,6 +184,17 @@ impl Config {
             (None, None) => Ok(()),
         };
         faults.extend(key.err());
+        if self.signing_key_dir.is_some() {
+            let others = [
+                ("signing_key", settings.signing_key.is_some()),
+                ("signing_key_file", self.signing_key_file.is_some()),
+                ("verifying_key", settings.verifying_key.is_some()),
+            ];
+            for (name, _) in others.into_iter().filter(|(_, is_set)| *is_set) {
+                let problem = "and signing_key_dir are both set: choose one";
+                faults.push(Fault::new(name, problem));
+            }
+        }
         faults
     }
 
@@ -236,6 +257,13 @@ impl Config {
                     return Err(fault("is empty"));
                 }
                 self.signing_key_file = Some(path.into());
+            }
+            "signing_key_dir" => {
+                let path = text()?;
+                if path.is_empty() {
+                    return Err(fault("is empty"));
+                }
+                self.signing_key_dir = Some(path.into());
             }
             "public_url" => {
                 let url = text()?;

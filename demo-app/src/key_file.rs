@@ -5,14 +5,10 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use auth_core::settings::SecretText;
-use auth_core::{Algorithm, random};
+use auth_core::{Algorithm, keys};
 
 /// Far more than any key.
 const MAX_BYTES: u64 = 64 * 1024;
-
-/// What comes before the 32 bytes of a private key in an Ed25519 PKCS#8 document (RFC 8410 §7).
-const ED25519_PKCS8: [u8; 16] =
-    *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
 
 /// A key, and whether it has just been made.
 pub(crate) struct Obtained {
@@ -24,7 +20,7 @@ pub(crate) struct Obtained {
 /// use it.
 pub(crate) fn obtain(path: &Path, algorithm: Algorithm) -> Result<Obtained, String> {
     if !path.exists() {
-        match create(path, &generate(algorithm)?) {
+        match create(path, &new_key(algorithm)?) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(format!("{} cannot be made: {error}", path.display())),
             Ok(()) => return Ok(Obtained { key: read(path)?, is_new: true }),
@@ -62,21 +58,9 @@ pub(crate) fn read(path: &Path) -> Result<SecretText, String> {
     Ok(key.into())
 }
 
-fn is_hmac(algorithm: Algorithm) -> bool {
-    matches!(algorithm, Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512)
-}
-
-fn generate(algorithm: Algorithm) -> Result<String, String> {
-    if is_hmac(algorithm) {
-        // 512 random bits as 86 characters: enough for HS512 too.
-        return Ok(random::token() + &random::token() + "\n");
-    }
-    if algorithm != Algorithm::EdDSA {
-        return Err(format!("no key is made for {algorithm:?}: set signing_key"));
-    }
-    let document = [&ED25519_PKCS8[..], &random::bytes::<32>()].concat();
-    let body = base64_simd::STANDARD.encode_to_string(document);
-    Ok(format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"))
+fn new_key(algorithm: Algorithm) -> Result<String, String> {
+    let text = keys::generate(algorithm).map_err(|error| error.to_string())?;
+    Ok(text.trim_end().to_owned() + "\n")
 }
 
 /// Writes a new file that only its owner can read. It appears complete or not at all, and never

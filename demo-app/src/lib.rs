@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use actix_jwt::{Auth, Credential};
 use actix_web::dev::Server;
-use auth_core::{Authority, Clock, Fault, Outage, Settings, SettingsError};
+use auth_core::keys::KeyDirectoryError;
+use auth_core::{Authority, Clock, Fault, KeyDirectory, KeyRing, Outage, Settings, SettingsError};
 
 mod app;
 pub mod config;
@@ -76,9 +77,14 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     if !applied.is_empty() {
         tracing::info!(?applied, "the database was brought up to date");
     }
-    let settings = with_signing_key(&config)?;
+    let keys = key_directory(&config, &clock).await?;
+    let settings = match keys {
+        Some(_) => config.settings.clone(),
+        None => with_signing_key(&config)?,
+    };
+    let (directory, ring) = keys.unzip();
     let users = Users::new(db.clone());
-    let mut auth = Auth::builder(authority(settings, &db, clock)?)
+    let mut auth = Auth::builder(authority(settings, ring, &db, clock)?)
         .credentials([
             Credential::session_cookie(),
             Credential::bearer(),
@@ -88,6 +94,9 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         .insecure_cookies(config.insecure_cookies);
     if let Some(url) = config.public_url {
         auth = auth.public_url(url);
+    }
+    if let Some(directory) = directory {
+        auth = auth.keys_from(directory);
     }
     let auth = auth.start().await?;
     let (server, addr) = app::bind(config.listen, &auth, &db)
@@ -109,12 +118,21 @@ pub fn open_database(config: &Config) -> Result<Db, StartError> {
 }
 
 /// An authority over this database. Its tokens carry `username` and `email`, so that nobody has
-/// to look them up.
+/// to look them up. Its keys are those of the settings where no others are given.
 ///
 /// # Errors
 /// What is wrong with the settings.
-pub fn authority(settings: Settings, db: &Db, clock: Clock) -> Result<Authority, SettingsError> {
-    db.keep_sessions_of(Authority::builder(settings))
+pub fn authority(
+    settings: Settings,
+    keys: Option<KeyRing>,
+    db: &Db,
+    clock: Clock,
+) -> Result<Authority, SettingsError> {
+    let mut builder = db.keep_sessions_of(Authority::builder(settings));
+    if let Some(keys) = keys {
+        builder = builder.keys(keys);
+    }
+    builder
         .users(Users::new(db.clone()))
         .clock(clock)
         .claims(|account, claims| {
@@ -123,6 +141,28 @@ pub fn authority(settings: Settings, db: &Db, clock: Clock) -> Result<Authority,
         })
         .on_event(telemetry::log_event)
         .build()
+}
+
+/// The directory of keys, where one is configured, and what is in it. The first start makes a key.
+async fn key_directory(
+    config: &Config,
+    clock: &Clock,
+) -> Result<Option<(KeyDirectory, KeyRing)>, StartError> {
+    let Some(path) = &config.signing_key_dir else { return Ok(None) };
+    let directory = KeyDirectory::new(path);
+    let (opened, algorithm, now) = (directory.clone(), config.settings.algorithm, clock.now());
+    let ring = actix_web::web::block(move || {
+        let made = opened.ensure_active(algorithm, now)?;
+        Ok::<_, KeyDirectoryError>((made, opened.ring()?))
+    });
+    let ring = ring.await.map_err(|error| error.to_string());
+    let ring = ring.and_then(|ring| ring.map_err(|error| error.to_string()));
+    let (made, ring) =
+        ring.map_err(|problem| SettingsError(vec![Fault::new("signing_key_dir", problem)]))?;
+    if let Some(kid) = made {
+        tracing::info!(directory = %path.display(), kid, "made the first signing key");
+    }
+    Ok(Some((directory, ring)))
 }
 
 /// The settings with the key that signs: the configured one, that of the file, or a new one.

@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 mod cli;
+mod keys_cli;
 
 #[actix_web::main]
 async fn main() -> ExitCode {

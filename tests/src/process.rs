@@ -19,8 +19,8 @@ impl Process {
     /// Starts a server on `db` with some settings in its environment, and waits until it
     /// listens.
     pub fn serve(db: &TestDb, settings: &[(&str, &str)]) -> Self {
-        let mut command = command(db);
-        command.envs(settings.iter().copied()).env("LISTEN", "127.0.0.1:0");
+        let mut command = command(db, settings);
+        command.env("LISTEN", "127.0.0.1:0");
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -40,7 +40,17 @@ impl Process {
 
     /// Runs a command of the program to its end.
     pub fn run(db: &TestDb, arguments: &[&str], input: &str) -> Output {
-        let mut child = command(db)
+        Self::run_with(db, &[], arguments, input)
+    }
+
+    /// The same with some settings in its environment.
+    pub fn run_with(
+        db: &TestDb,
+        settings: &[(&str, &str)],
+        arguments: &[&str],
+        input: &str,
+    ) -> Output {
+        let mut child = command(db, settings)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -55,6 +65,13 @@ impl Process {
     /// Somebody without any credential.
     pub fn anonymous(&self) -> &Anonymous {
         &self.anonymous
+    }
+
+    /// Sends it a signal, by its name.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.expect("kill can be started").success());
     }
 
     /// Ends it as a power cut would: SIGKILL.
@@ -72,10 +89,14 @@ impl Drop for Process {
 }
 
 /// The program with nothing in its environment but what it needs.
-fn command(db: &TestDb) -> Command {
+fn command(db: &TestDb, settings: &[(&str, &str)]) -> Command {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     let mut command = Command::new(BINARY.get_or_init(build));
-    command.env_clear().env("DATABASE_URL", db.url()).env("SIGNING_KEY", SIGNING_KEY);
+    command.env_clear().env("DATABASE_URL", db.url());
+    if !settings.iter().any(|(name, _)| name.starts_with("SIGNING_KEY")) {
+        command.env("SIGNING_KEY", SIGNING_KEY);
+    }
+    command.envs(settings.iter().copied());
     command
 }
 

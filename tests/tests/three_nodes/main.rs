@@ -12,6 +12,7 @@ mod credential;
 mod hearing;
 mod killed;
 mod outages;
+mod rotation;
 mod traffic;
 
 use credential::Credential;
@@ -23,6 +24,11 @@ use killed::a_killed_node_knows_what_was_revoked_from_its_first_answer_on;
 use outages::{
     a_crash_of_the_database_loses_nothing_that_was_answered,
     a_frozen_database_is_an_outage_and_loses_nothing_that_was_answered,
+};
+
+use rotation::{
+    a_stolen_key_is_refused_by_all_nodes_within_seconds,
+    keys_are_rotated_under_load_without_a_refusal,
 };
 
 /// Makes a test of each function, by way of `on_postgres` or `on_a_cluster`.
@@ -41,7 +47,9 @@ tests! {
     on_postgres:
         a_revocation_is_heard_by_polling_alone,
         a_revocation_is_heard_by_notification,
-        a_killed_node_knows_what_was_revoked_from_its_first_answer_on;
+        a_killed_node_knows_what_was_revoked_from_its_first_answer_on,
+        keys_are_rotated_under_load_without_a_refusal,
+        a_stolen_key_is_refused_by_all_nodes_within_seconds;
     on_a_cluster:
         notifications_are_heard_again_after_a_crash_of_the_database,
         a_crash_of_the_database_loses_nothing_that_was_answered,

@@ -42,6 +42,11 @@ pub(crate) struct Count {
 }
 
 impl Count {
+    /// How often the answer was 503.
+    pub(crate) fn outages(&self) -> usize {
+        self.outages
+    }
+
     /// How long the slowest answer took.
     pub(crate) fn slowest(&self) -> Duration {
         self.slowest
