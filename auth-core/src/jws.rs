@@ -10,10 +10,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use base64_simd::URL_SAFE_NO_PAD as BASE64;
 use serde::Deserialize;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{MapAccess, Visitor};
 
 use crate::clock::from_millis;
 use crate::error::VerifyError;
+use crate::json::{Names, Skipped, Text};
 use crate::keys::{JwkSet, Key, KeyRing};
 
 /// Longer texts are not looked at: what fits into a request header, with room for claims.
@@ -21,6 +22,13 @@ const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// RFC 7515 §4 knows eleven. Nothing is signed yet when they are counted.
 const MAX_HEADER_MEMBERS: usize = 16;
+
+/// What a good signature is for.
+pub(crate) struct Payload {
+    pub(crate) text: String,
+    /// Whether the header says that it is an access token (RFC 9068 §2.1). Ours do not.
+    pub(crate) is_typed_access: bool,
+}
 
 /// A key ring with the headers that its keys write. It can be replaced while it is used.
 pub(crate) struct Jws {
@@ -98,7 +106,7 @@ impl Jws {
 
     /// The payload of a token with a good signature of a key that is accepted at `now`, in
     /// milliseconds.
-    pub(crate) fn verify(&self, token: &str, now: i64) -> Result<String, VerifyError> {
+    pub(crate) fn verify(&self, token: &str, now: i64) -> Result<Payload, VerifyError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(VerifyError::Invalid("too long"));
         }
@@ -113,10 +121,12 @@ impl Jws {
 
         let ring = self.ring.load();
         let mut writers = ring.keys(now).filter(|(ours, _)| *ours == header).peekable();
+        let mut is_typed_access = false;
         let good = if writers.peek().is_some() {
             writers.any(|(_, key)| signed(key))
         } else {
             let header = ForeignHeader::parse(&decode(header)?)?;
+            is_typed_access = header.is_typed_access;
             if ring.ring.is_empty() {
                 return Err(VerifyError::Stale);
             }
@@ -129,7 +139,9 @@ impl Jws {
         if !good {
             return Err(VerifyError::Invalid("signature"));
         }
-        String::from_utf8(decode(payload)?).map_err(|_| VerifyError::Invalid("payload"))
+        let text = String::from_utf8(decode(payload)?);
+        let text = text.map_err(|_| VerifyError::Invalid("payload"))?;
+        Ok(Payload { text, is_typed_access })
     }
 }
 
@@ -155,6 +167,7 @@ fn header_of(key: &Key) -> String {
 struct ForeignHeader {
     alg: Option<String>,
     kid: Option<String>,
+    is_typed_access: bool,
 }
 
 impl ForeignHeader {
@@ -192,18 +205,22 @@ impl<'de> Deserialize<'de> for ForeignHeader {
                 use serde::de::Error;
 
                 let mut header = ForeignHeader::default();
-                let mut seen = Vec::new();
-                while let Some(name) = map.next_key::<String>()? {
-                    if seen.contains(&name) || seen.len() == MAX_HEADER_MEMBERS {
-                        return Err(A::Error::custom("duplicate member, or too many"));
+                let mut names = Names::default();
+                while let Some(Text(name)) = map.next_key()? {
+                    if names.len() == MAX_HEADER_MEMBERS {
+                        return Err(A::Error::custom("too many members"));
                     }
-                    match name.as_str() {
+                    match &*name {
                         "alg" => header.alg = Some(map.next_value()?),
                         "kid" => header.kid = Some(map.next_value()?),
                         "typ" => {
                             let typ: String = map.next_value()?;
-                            if !typ.eq_ignore_ascii_case("JWT") {
-                                return Err(A::Error::custom("not a JWT"));
+                            // RFC 7515 §4.1.9: `application/` can be left out.
+                            let typ = typ.to_ascii_lowercase();
+                            match typ.strip_prefix("application/").unwrap_or(&typ) {
+                                "jwt" => {}
+                                "at+jwt" => header.is_typed_access = true,
+                                _ => return Err(A::Error::custom("not a JWT")),
                             }
                         }
                         // Extensions that change what is signed or read: all unknown to us, so
@@ -212,10 +229,10 @@ impl<'de> Deserialize<'de> for ForeignHeader {
                             return Err(A::Error::custom("unknown extension"));
                         }
                         _ => {
-                            map.next_value::<IgnoredAny>()?;
+                            map.next_value::<Skipped>()?;
                         }
                     }
-                    seen.push(name);
+                    names.add(name)?;
                 }
                 Ok(header)
             }

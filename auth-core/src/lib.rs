@@ -45,6 +45,7 @@ pub mod conformance;
 pub mod directory;
 pub mod error;
 pub mod event;
+mod json;
 mod jws;
 pub mod keys;
 pub mod password;

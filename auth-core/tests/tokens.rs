@@ -101,6 +101,77 @@ async fn a_bad_header_is_refused() {
 }
 
 #[tokio::test]
+async fn an_access_token_of_rfc_9068_is_one_by_its_header() {
+    let world = World::new().await;
+    let typed = |typ: &str, claims: &Value| {
+        sign(&json!({"alg": "HS256", "typ": typ}).to_string(), &claims.to_string())
+    };
+    for typ in ["at+jwt", "AT+JWT", "application/at+jwt"] {
+        let token = typed(typ, &without("token_type"));
+        assert_eq!(world.authenticate(&token).unwrap().kind(), auth_core::TokenKind::Access);
+        assert!(world.authenticate(&typed(typ, &good())).is_ok());
+        let refresh = typed(typ, &with("token_type", json!("refresh")));
+        assert!(matches!(world.authenticate(&refresh), Err(VerifyError::WrongType)));
+        let single = typed(typ, &json!({"id": 1, "exp": 1_800_000_300}));
+        assert!(world.authority.authenticate_single(&single).is_err());
+    }
+    for typ in ["JWT", "application/jwt"] {
+        assert!(world.authenticate(&typed(typ, &good())).is_ok());
+        let token = typed(typ, &without("token_type"));
+        assert!(matches!(world.authenticate(&token), Err(VerifyError::NoType)));
+    }
+    for typ in
+        ["logout+jwt", "dpop+jwt", "secevent+jwt", "id+jwt", "application/application/jwt", ""]
+    {
+        assert!(world.authenticate(&typed(typ, &good())).is_err(), "{typ}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_twice_is_refused_wherever_it_stands() {
+    let world = World::new().await;
+    let text = good().to_string();
+    let payload = |more: &str| sign(HEADER, &text.replacen('{', &format!("{{{more},"), 1));
+    assert!(world.authenticate(&payload(r#""x":{"a":[{"b":1}],"b":1}"#)).is_ok());
+    for twice in [
+        r#""user_id":"2""#,
+        r#""user_\u0069d":"2""#,
+        r#""x":1,"x":1"#,
+        r#""x":{"a":1,"a":1}"#,
+        r#""x":[[{"a":{"b":1,"\u0062":2}}]]"#,
+    ] {
+        assert!(world.authenticate(&payload(twice)).is_err(), "{twice}");
+    }
+    let header = r#"{"alg":"HS256","jwk":{"kty":"oct","kty":"oct"}}"#;
+    assert!(world.authenticate(&sign(header, &text)).is_err());
+}
+
+#[tokio::test]
+async fn what_is_not_json_in_utf_8_is_refused_behind_a_good_signature() {
+    let world = World::new().await;
+    let raw = |header: &[u8], payload: &[u8]| {
+        let message =
+            format!("{}.{}", BASE64.encode_to_string(header), BASE64.encode_to_string(payload));
+        let key = EncodingKey::from_secret(SECRET.as_bytes());
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256);
+        format!("{message}.{}", signature.unwrap())
+    };
+    let (header, text) = (HEADER.as_bytes(), good().to_string());
+    assert!(world.authenticate(&raw(header, text.as_bytes())).is_ok());
+    let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let with_mark = [b"\xef\xbb\xbf", text.as_bytes()].concat();
+    let lone = text.replacen('{', "{\"x\":\"\u{1}?\",", 1).replace('?', "");
+    let broken = [&text.as_bytes()[..1], b"\"x\":\"\xff\",", &text.as_bytes()[1..]].concat();
+    let surrogate = text.replacen('{', r#"{"x":"\ud800","#, 1);
+    for bad in [&utf16, &with_mark, &broken, lone.as_bytes(), surrogate.as_bytes()] {
+        assert!(world.authenticate(&raw(header, bad)).is_err(), "{}", String::from_utf8_lossy(bad));
+    }
+    for bad in [&b"{\"alg\":\"HS256\",\"x\":\"\xff\"}"[..], b"\xef\xbb\xbf{\"alg\":\"HS256\"}"] {
+        assert!(world.authenticate(&raw(bad, text.as_bytes())).is_err());
+    }
+}
+
+#[tokio::test]
 async fn a_bad_claim_is_refused() {
     let world = World::new().await;
     for (name, value) in [

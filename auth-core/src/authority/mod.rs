@@ -251,7 +251,7 @@ impl Authority {
         let claims = RawClaims::parse(&payload, &self.0.settings)?;
         claims.check_validity(&self.0.settings, self.0.clock.now_seconds())?;
         let kind = kind(&claims)?;
-        let facts = claims.into_facts(kind, &payload)?;
+        let facts = claims.into_facts(kind, &payload.text)?;
         if !facts.has_session {
             self.check_foreign(&facts)?;
         }

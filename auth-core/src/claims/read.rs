@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::de::{self, DeserializeSeed, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::{DEFAULT_USER_TYPE, Facts, SINGLE_USER_CLAIM, TokenKind};
 use crate::clock::seconds;
 use crate::error::VerifyError;
+use crate::json::{Names, Skipped, Text};
+use crate::jws::Payload;
 use crate::session::{Method, Principal, SessionId};
 use crate::settings::Settings;
 
@@ -21,6 +23,8 @@ const MAX_TIME: u64 = 253_402_300_799;
 /// The claims of a payload whose signature is good, as they stand there.
 #[derive(Default)]
 pub(crate) struct RawClaims<'a> {
+    /// Whether the header says that it is an access token.
+    is_typed_access: bool,
     kind: Option<Cow<'a, str>>,
     token_id: Option<Cow<'a, str>>,
     user_id: Option<Cow<'a, str>>,
@@ -44,12 +48,14 @@ pub(crate) struct RawClaims<'a> {
 
 impl<'a> RawClaims<'a> {
     /// Parses a payload: an object without duplicate members, each claim of its own type.
-    pub(crate) fn parse(payload: &'a str, settings: &Settings) -> Result<Self, VerifyError> {
-        let mut deserializer = serde_json::Deserializer::from_str(payload);
+    pub(crate) fn parse(payload: &'a Payload, settings: &Settings) -> Result<Self, VerifyError> {
+        let mut deserializer = serde_json::Deserializer::from_str(&payload.text);
         let claims = ClaimsSeed(settings).deserialize(&mut deserializer);
-        claims
+        let mut claims = claims
             .and_then(|claims| deserializer.end().map(|()| claims))
-            .map_err(|_| VerifyError::Invalid("claims"))
+            .map_err(|_| VerifyError::Invalid("claims"))?;
+        claims.is_typed_access = payload.is_typed_access;
+        Ok(claims)
     }
 
     /// Checks times, issuer and audience, in SimpleJWT's order.
@@ -78,10 +84,13 @@ impl<'a> RawClaims<'a> {
         Ok(())
     }
 
-    /// The kind, from the kind claim.
+    /// The kind, from the kind claim or, of an access token of other issuers, from the header (RFC 9068
+    /// §2.1). Where both tell, they must tell the same.
     pub(crate) fn kind(&self) -> Result<TokenKind, VerifyError> {
         match self.kind.as_deref() {
             Some("access") => Ok(TokenKind::Access),
+            None if self.is_typed_access => Ok(TokenKind::Access),
+            Some(_) if self.is_typed_access => Err(VerifyError::WrongType),
             Some("refresh") => Ok(TokenKind::Refresh),
             Some("sliding") => Ok(TokenKind::Sliding),
             Some(_) => Err(VerifyError::WrongType),
@@ -91,7 +100,7 @@ impl<'a> RawClaims<'a> {
 
     /// Whether this can be a [`TokenKind::Single`]: it has no kind claim.
     pub(crate) fn is_single(&self) -> bool {
-        self.kind.is_none()
+        self.kind.is_none() && !self.is_typed_access
     }
 
     /// Takes the facts out of checked claims. Every token must have `exp`, `jti` and a user; a
@@ -172,12 +181,8 @@ impl<'de> Visitor<'de> for ClaimsSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let names = self.0;
         let mut claims = RawClaims::default();
-        let mut seen: Vec<Cow<'de, str>> = Vec::with_capacity(16);
+        let mut names_so_far = Names::with_capacity(16);
         while let Some(Text(name)) = map.next_key()? {
-            // RFC 7519 §4: names must be unique; two readers might each believe another one.
-            if seen.contains(&name) {
-                return Err(de::Error::custom("duplicate claim"));
-            }
             match &*name {
                 "exp" => claims.exp = Some(time(&mut map)?),
                 "iat" => claims.iat = Some(time(&mut map)?),
@@ -216,10 +221,11 @@ impl<'de> Visitor<'de> for ClaimsSeed<'_> {
                     claims.refresh_exp = Some(time(&mut map)?);
                 }
                 _ => {
-                    map.next_value::<IgnoredAny>()?;
+                    map.next_value::<Skipped>()?;
                 }
             }
-            seen.push(name);
+            // RFC 7519 §4: names must be unique; two readers might each believe another one.
+            names_so_far.add(name)?;
         }
         Ok(claims)
     }
@@ -247,27 +253,6 @@ fn bounded<'de, A: MapAccess<'de>>(map: &mut A, max: u64) -> Result<u64, A::Erro
         return Err(de::Error::custom("number out of range"));
     }
     Ok(number)
-}
-
-struct Text<'a>(Cow<'a, str>);
-
-impl<'de> de::Deserialize<'de> for Text<'de> {
-    fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor;
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(TextVisitor)
-    }
 }
 
 /// A user's id: a text, or an integer (which older issuers write). Null is none.

@@ -94,6 +94,11 @@ impl PublicParts {
 
     /// From an RSA public key, in PKCS#1 or SPKI.
     pub(super) fn from_rsa_der(der: &[u8]) -> Option<Self> {
+        /// id-RSASSA-PSS (RFC 4055 §3.1): a key with parameters of its own, which would be ignored.
+        const PSS: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a";
+        if der.windows(PSS.len()).take(16).any(|window| window == PSS) {
+            return None;
+        }
         let key = rsa::PublicKey::from_der(der).ok()?;
         Some(Self::of_rsa(&key))
     }

@@ -85,7 +85,7 @@ fn encrypted(algorithm: Algorithm) -> KeyError {
 fn expected(family: Family) -> &'static str {
     match family {
         Family::Hmac => "expected a secret",
-        Family::Rsa => "expected an RSA private key in PEM (PKCS#8 or PKCS#1)",
+        Family::Rsa => "expected an RSA private key in PEM (rsaEncryption; PKCS#8 or PKCS#1)",
         Family::Ec(Curve::P256) => "expected a P-256 private key in PEM (PKCS#8 or SEC 1)",
         Family::Ec(Curve::P384) => "expected a P-384 private key in PEM (PKCS#8 or SEC 1)",
         Family::Ed25519 => "expected an Ed25519 private key in PEM (PKCS#8)",
@@ -95,9 +95,9 @@ fn expected(family: Family) -> &'static str {
 fn expected_public(family: Family) -> &'static str {
     match family {
         Family::Hmac => "expected a secret",
-        Family::Rsa => "expected an RSA public key in PEM (SPKI or PKCS#1)",
-        Family::Ec(Curve::P256) => "expected a P-256 public key in PEM (SPKI)",
-        Family::Ec(Curve::P384) => "expected a P-384 public key in PEM (SPKI)",
+        Family::Rsa => "expected an RSA public key in PEM (rsaEncryption; SPKI or PKCS#1)",
+        Family::Ec(Curve::P256) => "expected a P-256 public key in PEM (SPKI, not compressed)",
+        Family::Ec(Curve::P384) => "expected a P-384 public key in PEM (SPKI, not compressed)",
         Family::Ed25519 => "expected an Ed25519 public key in PEM (SPKI)",
     }
 }

@@ -72,7 +72,8 @@ impl KeyRing {
     /// accepted. With public keys only the ring verifies.
     ///
     /// # Errors
-    /// Any key that is not good, and a set without keys: this is for a set of one's own.
+    /// Any key that is not good, and a set without keys: this is for a set of one's own. Of another
+    /// issuer's, take what is understood: [`Key::from_jwk_set`] and [`KeyRing::verifying`].
     pub fn from_jwk_set(json: &[u8]) -> Result<Self, KeyError> {
         let keys: Vec<Key> =
             Key::from_jwk_set(json, None)?.into_iter().collect::<Result<_, _>>()?;

@@ -45,7 +45,7 @@ const TABLE: &[(&str, Odd)] = &[
     ("o-jw", Claim("sub", "7")),
     ("opjw", Claim("x", "123456789012345678901234567890")),
     // Another kind of thing than a JWT.
-    ("-pjw", Header(r#"{"alg":"HS256","typ":"at+jwt"}"#)),
+    ("opjw", Header(r#"{"alg":"HS256","typ":"at+jwt"}"#)),
     ("-pjw", Header(r#"{"alg":"HS256","typ":"JOSE"}"#)),
     ("-pjw", Header(r#"{"alg":"HS256","typ":null}"#)),
     // Extensions, which have to be understood or refused (RFC 7515 §4.1.11).
@@ -92,7 +92,7 @@ const TABLE: &[(&str, Odd)] = &[
     ("--jw", Claim("jti", "7")),
     // Not quite JSON, or not quite an object.
     ("-p--", Claim("x", "NaN")),
-    ("opj-", Claim("x", r#""\ud800""#)),
+    ("-pj-", Claim("x", r#""\ud800""#)),
     ("-pj-", Header("\u{feff}{\"alg\":\"HS256\"}")),
     ("-pj-", Payload("\u{feff}{…}")),
     ("----", Payload("{…}{}")),
