@@ -381,3 +381,97 @@ fn debug_and_errors_tell_no_key() {
     let text = format!("{key:?} {:?}", KeyRing::new(other_key()));
     assert!(!text.contains("PRIVATE") && text.len() < 400, "{text}");
 }
+
+#[tokio::test]
+async fn a_retired_key_verifies_until_its_last_token_has_expired_and_then_goes() {
+    use chrono::TimeDelta;
+
+    let make = |algorithm| {
+        Key::from_private_pem(algorithm, generate(algorithm).unwrap().as_bytes()).unwrap()
+    };
+    let (old, new) = (make(Algorithm::EdDSA), make(Algorithm::ES256));
+    let (old_kid, new_kid) = (old.kid().unwrap().to_owned(), new.kid().unwrap().to_owned());
+    let begin = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    let switch = begin + TimeDelta::seconds(600);
+    let world = World::with_keys(KeyRing::new(old).also_sign_from(new, switch)).await;
+    let published = || -> Vec<String> {
+        let keys = world.authority.jwks().keys;
+        keys.iter().map(|jwk| jwk.kid().to_owned()).collect()
+    };
+    let kid_of = |token: &str| jsonwebtoken::decode_header(token).unwrap().kid.unwrap();
+
+    assert_eq!(published(), [old_kid.clone(), new_kid.clone()], "known before it signs");
+    // The last token of the old key, a moment before the switch: good for a day.
+    world.wait(common::seconds(599)).await;
+    let (access, refresh) = world.pair().await;
+    assert_eq!(kid_of(&access), old_kid);
+    world.wait(common::seconds(1)).await;
+    let (next, _) = world.pair().await;
+    assert_eq!(kid_of(&next), new_kid);
+    assert!(world.authenticate(&access).is_ok());
+
+    // At the very end of its life it is still taken, and answered with one of the new key.
+    world.wait(common::seconds(86_400 - 2)).await;
+    assert!(published().contains(&old_kid));
+    let (_, renewed) = world.refresh(&refresh).await.unwrap();
+    assert_eq!(kid_of(&renewed), new_kid);
+
+    world.wait(common::seconds(62)).await;
+    assert_eq!(published(), [new_kid.clone()]);
+    assert!(world.authenticate(&next).is_err(), "expired");
+    let (kid, state) = world.authority.key_states().remove(0);
+    assert_eq!((kid, state), (Some(old_kid), auth_core::keys::KeyState::Ended));
+    assert!(world.refresh(&renewed).await.is_ok());
+}
+
+#[tokio::test]
+async fn keys_are_replaced_between_two_requests_and_never_by_ones_that_cannot_sign() {
+    let world = World::with_keys(KeyRing::new(other_key())).await;
+    let (access, _) = world.pair().await;
+    let set = |ring| world.authority.set_keys(ring);
+    assert_eq!(set(KeyRing::verifying([])).unwrap_err(), KeyError::CannotSign);
+    assert_eq!(set(KeyRing::verifying([other_key()])).unwrap_err(), KeyError::CannotSign);
+    assert!(world.authenticate(&access).is_ok(), "the old ones stay");
+    set(KeyRing::new(other_key())).unwrap();
+    assert!(world.authenticate(&access).is_err());
+    let (access, _) = world.pair().await;
+    assert!(world.authenticate(&access).is_ok());
+}
+
+#[test]
+fn one_key_has_one_algorithm() {
+    let rsa = |algorithm, kid: &str| {
+        Key::from_private_pem(algorithm, pem!("rsa.pkcs8").as_bytes()).unwrap().with_kid(kid)
+    };
+    let build = |ring| {
+        Authority::builder(Settings::default())
+            .keys(ring)
+            .store(MemoryStore::new())
+            .users(Users::with_alice())
+            .build()
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    };
+    let ring = KeyRing::new(rsa(Algorithm::RS256, "a")).also_accept(rsa(Algorithm::PS256, "b"));
+    assert!(build(ring).unwrap_err().contains("two algorithms"));
+    let secret = generate(Algorithm::HS512).unwrap();
+    let hmac = |algorithm| Key::hmac(algorithm, secret.as_bytes()).unwrap();
+    let ring = KeyRing::new(hmac(Algorithm::HS256)).also_accept(hmac(Algorithm::HS512));
+    assert!(build(ring).unwrap_err().contains("two algorithms"));
+}
+
+#[test]
+fn a_point_off_its_curve_is_no_key() {
+    let pem = generate(Algorithm::ES256).unwrap();
+    let key = Key::from_private_pem(Algorithm::ES256, pem.as_bytes()).unwrap();
+    let mut jwk = jwk_of(&key);
+    let (x, y) = (jwk["x"].clone(), jwk["y"].clone());
+    jwk["x"] = y;
+    jwk["y"] = x;
+    assert!(from_jwk(&jwk).is_err());
+    for zero in ["x", "y"] {
+        let mut jwk = jwk_of(&key);
+        jwk[zero] = json!("A".repeat(43));
+        assert!(from_jwk(&jwk).is_err());
+    }
+}
