@@ -172,7 +172,8 @@ struct ForeignHeader {
 
 impl ForeignHeader {
     fn parse(json: &[u8]) -> Result<Self, VerifyError> {
-        serde_json::from_slice(json).map_err(|_| VerifyError::Invalid("header"))
+        let text = std::str::from_utf8(json).map_err(|_| VerifyError::Invalid("header"))?;
+        serde_json::from_str(text).map_err(|_| VerifyError::Invalid("header"))
     }
 
     /// Whether `key` may verify the token: the algorithm is the key's own, and a `kid`, where

@@ -112,12 +112,7 @@ impl Key {
             Algorithm::HS512 => hmac::HMAC_SHA512,
             other => return Err(KeyError::Unfit(other, "a secret is for HS256, HS384, HS512")),
         };
-        // Key confusion by configuration: CVE-2017-11424 and CVE-2022-29217 of PyJWT.
-        let is_key_text = |mark: &[u8]| secret.windows(mark.len()).any(|window| window == mark);
-        if is_key_text(b"-----BEGIN ")
-            || [&b"ssh-"[..], b"ecdsa-"].iter().any(|m| secret.starts_with(m))
-            || jwk::is_jwk(secret)
-        {
+        if is_text_of_a_key(secret) {
             return Err(KeyError::KeyAsSecret);
         }
         let needed = hash.digest_algorithm().output_len();
@@ -269,6 +264,19 @@ impl Key {
             Signer::Pair(pair) => pair.sign(self.algorithm, message),
         }
     }
+}
+
+/// Key confusion by configuration: a text that may well be public is no secret (CVE-2017-11424 and
+/// CVE-2022-29217 of PyJWT, CVE-2024-33663 of python-jose, CVE-2026-34950 of fast-jwt).
+fn is_text_of_a_key(secret: &[u8]) -> bool {
+    /// PEM, RFC 4716, JWK: wherever it stands.
+    const INSIDE: [&[u8]; 3] = [b"-----BEGIN ", b"---- BEGIN ", b"\"kty\""];
+    /// OpenSSH.
+    const FIRST: [&str; 4] = ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"];
+    let text = String::from_utf8_lossy(secret);
+    let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    FIRST.iter().any(|mark| text.starts_with(mark))
+        || INSIDE.iter().any(|mark| secret.windows(mark.len()).any(|window| window == *mark))
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -34,7 +34,7 @@ pub(crate) struct RawClaims<'a> {
     iat: Option<u64>,
     nbf: Option<u64>,
     iss: Option<Cow<'a, str>>,
-    aud: Vec<Cow<'a, str>>,
+    aud: Option<Vec<Cow<'a, str>>>,
     sid: Option<Cow<'a, str>>,
     generation: Option<u64>,
     rights_version: u64,
@@ -73,10 +73,9 @@ impl<'a> RawClaims<'a> {
         }
         // RFC 7519 §4.1.3 and RFC 8725 §3.9: a token for somebody else is not for us, and where
         // an audience is configured, a token for nobody in particular is not either.
-        let for_us = if settings.audience.is_empty() {
-            self.aud.is_empty()
-        } else {
-            self.aud.iter().any(|aud| settings.audience.iter().any(|ours| ours == aud))
+        let for_us = match &self.aud {
+            None => settings.audience.is_empty(),
+            Some(aud) => aud.iter().any(|aud| settings.audience.iter().any(|ours| ours == aud)),
         };
         if !for_us {
             return Err(VerifyError::Invalid("aud"));
@@ -188,7 +187,7 @@ impl<'de> Visitor<'de> for ClaimsSeed<'_> {
                 "iat" => claims.iat = Some(time(&mut map)?),
                 "nbf" => claims.nbf = Some(time(&mut map)?),
                 "iss" => claims.iss = Some(map.next_value::<Text<'de>>()?.0),
-                "aud" => claims.aud = map.next_value::<Texts<'de>>()?.0,
+                "aud" => claims.aud = Some(map.next_value::<Texts<'de>>()?.0),
                 "sid" => claims.sid = Some(map.next_value::<Text<'de>>()?.0),
                 "gen" => claims.generation = Some(generation(&mut map)?),
                 "rights_version" => claims.rights_version = rights_version(&map.next_value()?),

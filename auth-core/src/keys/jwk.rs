@@ -9,6 +9,7 @@ use base64_simd::URL_SAFE_NO_PAD as BASE64;
 use jsonwebtoken::Algorithm;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::asymmetric::{Curve, Family, Pair, PublicParts, RsaNumbers};
 use super::pem::refused;
@@ -119,32 +120,28 @@ struct Jwk {
     k: Option<String>,
 }
 
-/// An element of a set that may be no key at all.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Element {
-    Key(Box<Jwk>),
-    Other(IgnoredAny),
+struct Set<'a> {
+    /// Each one is read on its own: one that makes no sense does not spoil the others.
+    #[serde(borrow)]
+    keys: Vec<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
-struct Set {
-    keys: Vec<Element>,
+/// An object, in UTF-8 (a list with the members in the right order would do for serde).
+fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Option<T> {
+    let text = std::str::from_utf8(json).ok()?;
+    text.trim_ascii_start().starts_with('{').then(|| serde_json::from_str(text).ok())?
 }
 
 /// Whether a text is meant to be a JWK or a set of them, and not a secret.
 pub(super) fn is_jwk(text: &[u8]) -> bool {
-    let members: HashMap<String, IgnoredAny> = match text.trim_ascii_start().first() {
-        Some(b'{') => serde_json::from_slice(text).unwrap_or_default(),
-        _ => return false,
-    };
-    members.contains_key("kty") || members.contains_key("keys")
+    let members: Option<HashMap<String, IgnoredAny>> = object(text);
+    members.is_some_and(|members| members.contains_key("kty") || members.contains_key("keys"))
 }
 
 /// One key. `algorithm` is what it is wanted for, where that is known.
 pub(super) fn parse(json: &[u8], algorithm: Option<Algorithm>) -> Result<Key, KeyError> {
-    let jwk: Jwk =
-        serde_json::from_slice(json).map_err(|_| KeyError::Jwk("not an object that is a key"))?;
+    let jwk: Jwk = object(json).ok_or(KeyError::Jwk("not an object that is a key"))?;
     jwk.into_key(algorithm)
 }
 
@@ -153,17 +150,15 @@ pub(super) fn parse_set(
     json: &[u8],
     rsa: Option<Algorithm>,
 ) -> Result<Vec<Result<Key, KeyError>>, KeyError> {
-    let set: Set = serde_json::from_slice(json)
-        .map_err(|_| KeyError::Jwk("not an object with a list of keys"))?;
+    let set: Set<'_> = object(json).ok_or(KeyError::Jwk("not an object with a list of keys"))?;
     if set.keys.len() > MAX_KEYS {
         return Err(KeyError::Jwk("the set has more than a hundred keys"));
     }
-    let parse = |element| match element {
-        Element::Key(jwk) => {
-            let algorithm = rsa.filter(|_| jwk.kty == "RSA" && jwk.alg.is_none());
-            jwk.into_key(algorithm)
-        }
-        Element::Other(_) => Err(KeyError::Jwk("not an object that is a key")),
+    let parse = |element: &RawValue| {
+        let jwk: Jwk =
+            object(element.get().as_bytes()).ok_or(KeyError::Jwk("not an object that is a key"))?;
+        let algorithm = rsa.filter(|_| jwk.kty == "RSA" && jwk.alg.is_none());
+        jwk.into_key(algorithm)
     };
     Ok(set.keys.into_iter().map(parse).collect())
 }
