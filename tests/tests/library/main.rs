@@ -6,4 +6,5 @@ mod customising;
 mod extractors;
 mod forgotten;
 mod guards;
+mod noise;
 mod shop;
