@@ -81,7 +81,7 @@ const TABLE: &[(&str, Odd)] = &[
     // An audience where none is expected.
     ("--j-", Claim("aud", r#""shop""#)),
     ("--j-", Claim("aud", r#"["shop"]"#)),
-    ("opj-", Claim("aud", "[]")),
+    ("-pj-", Claim("aud", "[]")),
     ("-pjw", Claim("aud", "null")),
     ("--jw", Claim("aud", "7")),
     // Members of another type than they have.
