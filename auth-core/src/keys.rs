@@ -44,7 +44,7 @@ pub enum KeyError {
     #[error("the secret has too few different bytes to be a secret")]
     TooSimple,
     /// The text of a key pair as a shared secret: who knows the public half could sign.
-    #[error("a PEM or JWK is not a secret: set `algorithm` to that of the key")]
+    #[error("a PEM is not a secret, nor is a JWK: set `algorithm` to that of the key")]
     KeyAsSecret,
     /// RFC 7518 §3.3 and §3.5.
     #[error("an RSA key must have 2048 to 8192 bits")]

@@ -3,5 +3,6 @@
 mod sandbox;
 
 mod configuration;
+mod keys;
 mod server;
 mod users;

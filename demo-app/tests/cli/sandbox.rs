@@ -159,6 +159,10 @@ impl Serving {
         (self.child.wait().unwrap(), log)
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn get(&self, path: &str, bearer: &str) -> Answer {
         self.send("GET", path, &format!("Authorization: Bearer {bearer}\r\n"), "")
     }
