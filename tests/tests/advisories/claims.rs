@@ -7,7 +7,7 @@ use tests::texts::{BLACKLISTED, given_token_not_valid, token_not_valid};
 use tests::token::{PYJWT_HEADER, SIGNING_KEY, but, mint, mint_with};
 use tests::{Database, TestApp, on_each_database};
 
-use crate::server::{NOW, Server, claims, secret_key};
+use crate::advisories::server::{NOW, Server, claims, secret_key};
 
 fn with(settings: Settings) -> Server {
     Server::with(KeyRing::new(secret_key()), settings)

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use tests::token::{but, claims_of};
 use tests::{Database, TestApp, on_each_database};
 
-use crate::server::{
+use crate::advisories::server::{
     ED25519, P256, P384, RSA, RSA_PKCS1, Server, claims, header, hmac_token, honest, message, pair,
     private_key, secret_key, signing_key, token,
 };

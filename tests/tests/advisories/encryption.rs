@@ -7,7 +7,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use tests::token::but;
 
-use crate::server::{
+use crate::advisories::server::{
     Server, claims, encoded, header, honest, message, private_key, signing_key, token,
 };
 

@@ -5,7 +5,7 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 use tests::token::but;
 
-use crate::server::{
+use crate::advisories::server::{
     ATTACKER, P384, Server, claims, header, honest, private_key, signing_key, token,
 };
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use tests::token::{SIGNING_KEY, but};
 use tests::{Database, TestApp};
 
-use crate::server::{
+use crate::advisories::server::{
     ED25519, P256, P384, RSA, RSA_PKCS1, Server, header, hmac_token, honest, private_key,
     secret_key,
 };

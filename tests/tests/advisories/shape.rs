@@ -8,7 +8,7 @@ use serde_json::json;
 use tests::texts::{INVALID, given_token_not_valid};
 use tests::{Database, TestApp, on_each_database};
 
-use crate::server::{
+use crate::advisories::server::{
     P256, Server, claims, encoded, header, hmac_token, honest, private_key, signing_key, token,
 };
 

@@ -7,7 +7,7 @@ use tests::texts::{INVALID, given_token_not_valid};
 use tests::token::{but, claims_of};
 use tests::{Database, TestApp, on_each_database};
 
-use crate::server::{
+use crate::advisories::server::{
     Server, claims, encoded, header, honest, message, private_key, secret_key, signed_with,
 };
 
