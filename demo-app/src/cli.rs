@@ -11,9 +11,7 @@ use actix_web::rt;
 #[cfg(unix)]
 use actix_web::rt::signal::unix::{self, SignalKind};
 use auth_core::keys::KeyDirectoryError;
-use auth_core::session::RevocationReason;
-use auth_core::store::Revoke;
-use auth_core::{Authority, Clock, Outage, Session, SessionId, Settings, SettingsError, random};
+use auth_core::{Authority, Clock, Outage, Settings, SettingsError, random};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use demo_app::config::{LONGEST_BEARER_LIFETIME, LogFormat};
@@ -21,12 +19,14 @@ use demo_app::users::{NewUser, Rights, User, UserError, Users};
 use demo_app::{Config, StartError, telemetry};
 use tracing::level_filters::LevelFilter;
 
-use crate::keys_cli::{self, KeysCommand};
+mod keys;
+mod sessions;
+
+use keys::KeysCommand;
+use sessions::SessionsCommand;
 
 /// Longer than any password that is taken.
 const MAX_PASSWORD_BYTES: u64 = 8192;
-
-const MINUTE: &str = "%Y-%m-%d %H:%M";
 
 /// Users, login by session cookie and by token, over SQLite or PostgreSQL.
 ///
@@ -125,14 +125,6 @@ enum Command {
     Keys(KeysCommand),
 }
 
-#[derive(Subcommand)]
-enum SessionsCommand {
-    /// List the devices on which a user is logged in.
-    List { name: String },
-    /// End all sessions of a user, or one.
-    Revoke { name: String, session: Option<SessionId> },
-}
-
 fn yes_or_no(word: &str) -> Result<bool, &'static str> {
     match word {
         "yes" | "true" => Ok(true),
@@ -143,7 +135,7 @@ fn yes_or_no(word: &str) -> Result<bool, &'static str> {
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+enum Failure {
     #[error(transparent)]
     Start(#[from] StartError),
     #[error("{0}: {1}")]
@@ -255,11 +247,8 @@ async fn run(cli: Cli) -> Result<String, Failure> {
         }
         Command::Deactivate { name } => set_active(config, name, false).await,
         Command::Activate { name } => set_active(config, name, true).await,
-        Command::Sessions(SessionsCommand::List { name }) => list_sessions(config, name).await,
-        Command::Sessions(SessionsCommand::Revoke { name, session }) => {
-            revoke_sessions(config, name, session).await
-        }
-        Command::Keys(command) => keys_cli::run(config, command, Clock::system().now()),
+        Command::Sessions(command) => sessions::run(config, command).await,
+        Command::Keys(command) => keys::run(config, command, Clock::system().now()),
     }
 }
 
@@ -351,44 +340,6 @@ async fn set_active(config: Config, name: String, active: bool) -> Result<String
         Ok(()) => Ok(format!("{name} is logged out and can no longer log in\n")),
         Err(error) => Err(Failure::User(name, error)),
     }
-}
-
-async fn list_sessions(config: Config, name: String) -> Result<String, Failure> {
-    let upkeep = Upkeep::open(config).await?;
-    let principal = upkeep.find(name).await?.principal();
-    let sessions = upkeep.authority.sessions(&principal).await?;
-    if sessions.is_empty() {
-        return Ok("no sessions\n".into());
-    }
-    let mut said = String::new();
-    for Session { id, carrier, created_at, last_seen_at, client, .. } in sessions {
-        let (ip, agent) = (client.ip.unwrap_or_default(), client.user_agent.unwrap_or_default());
-        let carrier = carrier.as_str();
-        let (created, seen) = (created_at.format(MINUTE), last_seen_at.format(MINUTE));
-        said += &format!("{id}  {carrier:6}  since {created}  seen {seen}  {ip}  {agent}\n");
-    }
-    Ok(said)
-}
-
-async fn revoke_sessions(
-    config: Config,
-    name: String,
-    session: Option<SessionId>,
-) -> Result<String, Failure> {
-    let upkeep = Upkeep::open(config).await?;
-    let principal = upkeep.find(name).await?.principal();
-    let revoke = match session {
-        None => Revoke::Principal(principal),
-        Some(id) => {
-            let sessions = upkeep.authority.sessions(&principal).await?;
-            if !sessions.iter().any(|session| session.id == id) {
-                return Err(Failure::NoSuchSession);
-            }
-            Revoke::Session(id)
-        }
-    };
-    let ended = upkeep.authority.revoke(revoke, RevocationReason::Administrator).await?;
-    Ok(format!("sessions ended: {}\n", ended.len()))
 }
 
 /// What the commands work with.

@@ -4,7 +4,6 @@
 use std::process::ExitCode;
 
 mod cli;
-mod keys_cli;
 
 #[actix_web::main]
 async fn main() -> ExitCode {

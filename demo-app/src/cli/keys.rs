@@ -8,12 +8,12 @@ use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use demo_app::Config;
 
-use crate::cli::Failure;
+use super::Failure;
 
 const SECOND: &str = "%Y-%m-%d %H:%M:%S UTC";
 
 #[derive(Subcommand)]
-pub(crate) enum KeysCommand {
+pub(super) enum KeysCommand {
     /// List the keys: next, active, retired, ended.
     List,
     /// Make a key that is published and does not sign yet. The first one signs at once.
@@ -43,7 +43,7 @@ pub(crate) enum KeysCommand {
 }
 
 /// Runs a command and answers what it says in the end.
-pub(crate) fn run(
+pub(super) fn run(
     config: Config,
     command: KeysCommand,
     now: DateTime<Utc>,
