@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::{Ready, ready};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use actix_web::dev::Payload;
 use actix_web::http::header::USER_AGENT;
@@ -12,7 +11,6 @@ use auth_core::{
     Account, Authority, ClientInfo, KeySource, Outage, Settings, TokenKind, Verified, VerifyError,
 };
 use serde_json::{Map, Value};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use url::Url;
 
@@ -21,6 +19,7 @@ use crate::cookie::{Cookies, SESSION_COOKIE};
 use crate::credential::{Credential, Places, header_name};
 use crate::keys::{Keys, MayBeUnknownKey, with_newest};
 use crate::problem::{Cause, Challenges, Problem, Shown};
+use crate::upkeep;
 
 /// An [`Authority`] at work in an actix application: it knows where credentials ride, mounts the
 /// ready-made routes, and keeps up with the revocations of other processes.
@@ -194,8 +193,8 @@ impl AuthBuilder {
         self.authority.sync().await.map_err(StartError::Outage)?;
 
         let mut tasks = vec![
-            tokio::spawn(follow(self.authority.clone())),
-            tokio::spawn(prune(self.authority.clone())),
+            tokio::spawn(upkeep::follow(self.authority.clone())),
+            tokio::spawn(upkeep::prune(self.authority.clone())),
         ];
         let keys = source.map(|source| Arc::new(Keys::new(source, self.authority.clone())));
         if let Some(keys) = &keys {
@@ -249,63 +248,6 @@ fn from_jwk_url(settings: &Settings) -> Result<Option<Arc<dyn KeySource>>, Start
     }
 }
 
-/// Asks for revocations for as long as the process lives: at every interval, and as soon as the
-/// store tells that there are some. One line when the store goes away, one when it is back.
-async fn follow(authority: Authority) {
-    /// Where the store does not answer, the next question is not left to the next nudge.
-    const RETRY: Duration = Duration::from_secs(1);
-    let interval = authority.settings().revocation_poll_interval;
-    let mut nudges = authority.nudges();
-    let mut away = false;
-    let mut rest = Duration::ZERO;
-    loop {
-        tokio::time::sleep(rest).await;
-        let wait = if away { interval.min(RETRY) } else { interval };
-        let _ = tokio::time::timeout(wait.saturating_sub(rest), nudged(&mut nudges)).await;
-        let begun = Instant::now();
-        match authority.sync().await {
-            Ok(()) if away => {
-                tracing::info!("the revocations of other processes are heard again");
-                away = false;
-            }
-            Err(outage) if !away => {
-                tracing::error!(%outage, "the revocations of other processes are not heard");
-                away = true;
-            }
-            Ok(()) | Err(_) => {}
-        }
-        // When a great many are revoked, an answer takes long, and asking must not become all that
-        // the process does: no more than half.
-        rest = begun.elapsed().min(interval).min(RETRY);
-    }
-}
-
-/// Returns when the store says that there may be news; never where it says nothing.
-async fn nudged(nudges: &mut Option<watch::Receiver<u64>>) {
-    if let Some(receiver) = nudges {
-        if receiver.changed().await.is_ok() {
-            return;
-        }
-        // Nobody will tell any more.
-        *nudges = None;
-    }
-    std::future::pending().await
-}
-
-async fn prune(authority: Authority) {
-    /// Not with the first requests, and not all nodes of a deployment at once with the others.
-    const FIRST: Duration = Duration::from_secs(30);
-    tokio::time::sleep(FIRST.min(authority.settings().prune_interval)).await;
-    loop {
-        match authority.prune().await {
-            Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, "expired sessions were removed"),
-            Err(outage) => tracing::warn!(%outage, "expired sessions could not be removed"),
-        }
-        tokio::time::sleep(authority.settings().prune_interval).await;
-    }
-}
-
 impl Auth {
     /// An `Auth` with the defaults.
     ///
@@ -348,6 +290,12 @@ impl Auth {
         if let Some(keys) = &self.0.keys {
             keys.load().await;
         }
+    }
+
+    /// Whether the keys that are in use are those that there are. Where their source does not answer, the last
+    /// ones stay in use.
+    pub fn keys_are_current(&self) -> bool {
+        self.0.keys.as_ref().is_none_or(|keys| keys.are_current())
     }
 
     /// Attempts something with a token, with keys that are as new as they need to be.

@@ -2,7 +2,7 @@
 //! is not known.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use auth_core::keys::KeySource;
@@ -17,18 +17,30 @@ pub(crate) struct Keys {
     rounds: Mutex<Rounds>,
     /// How many have ended.
     ended: AtomicU64,
+    /// Whether the last one failed.
+    failing: AtomicBool,
 }
 
 struct Rounds {
     begun: Option<Instant>,
     succeeded: Instant,
-    failing: bool,
 }
 
 impl Keys {
     pub(crate) fn new(source: Arc<dyn KeySource>, authority: Authority) -> Self {
-        let rounds = Rounds { begun: None, succeeded: Instant::now(), failing: false };
-        Self { source, authority, rounds: Mutex::new(rounds), ended: AtomicU64::new(0) }
+        let rounds = Rounds { begun: None, succeeded: Instant::now() };
+        Self {
+            source,
+            authority,
+            rounds: Mutex::new(rounds),
+            ended: AtomicU64::new(0),
+            failing: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether the source answered when it was asked last.
+    pub(crate) fn are_current(&self) -> bool {
+        !self.failing.load(Ordering::Relaxed)
     }
 
     /// Asks for as long as the process lives.
@@ -73,17 +85,15 @@ impl Keys {
         };
         match outcome {
             Ok(()) => {
-                if rounds.failing {
+                if self.failing.swap(false, Ordering::Relaxed) {
                     tracing::info!("the keys can be had again");
                 }
-                rounds.failing = false;
                 rounds.succeeded = Instant::now();
             }
             Err(error) => {
-                if !rounds.failing {
+                if !self.failing.swap(true, Ordering::Relaxed) {
                     tracing::error!(error, "the keys cannot be had: the last ones stay in use");
                 }
-                rounds.failing = true;
                 let limit = self.source.max_staleness();
                 if limit.is_some_and(|limit| rounds.succeeded.elapsed() >= limit)
                     && !self.authority.keys().is_empty()
@@ -104,7 +114,7 @@ impl Keys {
         /// However short the cool-down is.
         const LEAST: Duration = Duration::from_millis(100);
         let interval = self.source.interval();
-        if !rounds.failing {
+        if self.are_current() {
             return interval;
         }
         let retry = interval.min(self.source.cool_down().max(Duration::from_secs(1)));

@@ -79,6 +79,7 @@ mod problem;
 mod remote;
 mod renewal;
 mod routes;
+mod upkeep;
 
 pub use auth::{Auth, AuthBuilder, StartError};
 pub use auth_core;

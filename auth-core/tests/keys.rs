@@ -327,17 +327,18 @@ async fn a_public_key_alone_verifies_and_does_not_issue() {
     assert!(login.is_err());
 }
 
+fn build(ring: KeyRing) -> Result<(), String> {
+    Authority::builder(Settings::default())
+        .keys(ring)
+        .store(MemoryStore::new())
+        .users(Users::with_alice())
+        .build()
+        .map(|_| ())
+        .map_err(|error| error.to_string())
+}
+
 #[test]
 fn a_ring_is_refused_that_cannot_sign_or_has_two_keys_of_one_name() {
-    let build = |ring| {
-        Authority::builder(Settings::default())
-            .keys(ring)
-            .store(MemoryStore::new())
-            .users(Users::with_alice())
-            .build()
-            .map(|_| ())
-            .map_err(|error| error.to_string())
-    };
     let key = || Key::from_private_pem(Algorithm::ES256, pem!("p256.pkcs8").as_bytes()).unwrap();
     assert!(build(KeyRing::new(key())).is_ok());
     let error = build(KeyRing::new(key().verifying_only())).unwrap_err();
@@ -417,7 +418,7 @@ async fn a_retired_key_verifies_until_its_last_token_has_expired_and_then_goes()
     assert_eq!(kid_of(&renewed), new_kid);
 
     world.wait(common::seconds(62)).await;
-    assert_eq!(published(), [new_kid.clone()]);
+    assert_eq!(published(), std::slice::from_ref(&new_kid));
     assert!(world.authenticate(&next).is_err(), "expired");
     let (kid, state) = world.authority.key_states().remove(0);
     assert_eq!((kid, state), (Some(old_kid), auth_core::keys::KeyState::Ended));
@@ -442,15 +443,6 @@ async fn keys_are_replaced_between_two_requests_and_never_by_ones_that_cannot_si
 fn one_key_has_one_algorithm() {
     let rsa = |algorithm, kid: &str| {
         Key::from_private_pem(algorithm, pem!("rsa.pkcs8").as_bytes()).unwrap().with_kid(kid)
-    };
-    let build = |ring| {
-        Authority::builder(Settings::default())
-            .keys(ring)
-            .store(MemoryStore::new())
-            .users(Users::with_alice())
-            .build()
-            .map(|_| ())
-            .map_err(|error| error.to_string())
     };
     let ring = KeyRing::new(rsa(Algorithm::RS256, "a")).also_accept(rsa(Algorithm::PS256, "b"));
     assert!(build(ring).unwrap_err().contains("two algorithms"));

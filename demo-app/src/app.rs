@@ -125,7 +125,7 @@ enum Part {
     Pending,
     /// Not to be known while the database is away.
     Unknown,
-    /// Too long without word of other processes' revocations.
+    /// Too long without word of other processes' revocations, or the last keys that could be read.
     Stale,
 }
 
@@ -152,9 +152,10 @@ async fn readyz(auth: Auth, db: web::Data<Db>) -> HttpResponse {
         }
     };
     let revocations = if auth.authority().is_current() { Part::Ok } else { Part::Stale };
-    // Without a key that signs there would be no authority.
-    let keys = Part::Ok;
-    let is_ready = [database, migrations, revocations, keys].iter().all(|part| *part == Part::Ok);
+    // Without a key that signs there would be no authority. That a new one cannot be read is told, and is
+    // no reason to take the node out of service, and all others with it.
+    let keys = if auth.keys_are_current() { Part::Ok } else { Part::Stale };
+    let is_ready = [database, migrations, revocations].iter().all(|part| *part == Part::Ok);
     let (mut answer, status) = match is_ready {
         true => (HttpResponse::Ok(), Part::Ok),
         false => (HttpResponse::ServiceUnavailable(), Part::Unavailable),

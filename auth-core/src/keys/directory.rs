@@ -1,7 +1,7 @@
 //! [`KeyDirectory`]: keys in files that several nodes share.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,15 +9,14 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::Algorithm;
-use serde::{Deserialize, Serialize};
 
 use super::{Key, KeyError, KeyRing, KeySource, KeyState, from_text, generate};
 use crate::error::Outage;
 use crate::random;
-use crate::settings::SecretText;
 
-/// Far more than any key.
-const MAX_FILE_BYTES: u64 = 64 * 1024;
+mod files;
+
+use files::{Contents, at};
 
 /// How long the file of a key that has ended is kept at least, for servers whose tokens live longer
 /// than the one who removes it was told.
@@ -111,18 +110,6 @@ pub struct StoredKey {
     path: PathBuf,
 }
 
-/// The contents of a file. Times are in RFC 3339.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Contents {
-    kid: String,
-    alg: Algorithm,
-    created_at: DateTime<Utc>,
-    signs_from: Option<DateTime<Utc>>,
-    /// A private key in PEM (PKCS#8), or a secret.
-    key: String,
-}
-
 impl KeyDirectory {
     /// The directory at this path. It need not be there yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
@@ -140,8 +127,8 @@ impl KeyDirectory {
     /// The first file that cannot be read or is not good.
     pub fn list(&self) -> Result<Vec<StoredKey>> {
         let mut keys = Vec::new();
-        for (path, text) in self.files()? {
-            keys.push(parse(path, &text)?);
+        for (path, text) in files::all(&self.path)? {
+            keys.push(files::parse(path, &text)?);
         }
         keys.sort_by_key(|stored| {
             let begin = stored.signs_from.unwrap_or(DateTime::<Utc>::MAX_UTC);
@@ -273,7 +260,7 @@ impl KeyDirectory {
             }
             _ => {}
         }
-        remove(&paths[i])
+        files::remove(&paths[i])
     }
 
     fn create(
@@ -289,14 +276,14 @@ impl KeyDirectory {
         let kid = key.kid().map_or_else(random::token, str::to_owned);
         let path = self.path.join(format!("{kid}.json"));
         let contents = Contents { kid, alg: algorithm, created_at: now, signs_from, key: text };
-        self.write(&path, &contents)?;
+        files::write(&path, &contents)?;
         Ok(contents.kid)
     }
 
     fn reschedule(&self, path: &Path, begin: DateTime<Utc>) -> Result<()> {
-        let mut contents = read(path, &read_text(path, None)?)?;
+        let mut contents = files::read(path)?;
         contents.signs_from = Some(begin);
-        self.write(path, &contents)
+        files::write(path, &contents)
     }
 
     fn remove_ended(&self, now: DateTime<Utc>, lifetime: Duration) -> Result<()> {
@@ -305,26 +292,10 @@ impl KeyDirectory {
         let long_ago = now - KEEP_ENDED;
         for (path, (_, state)) in paths.iter().zip(to_ring(keys).states(long_ago, lifetime)) {
             if state == KeyState::Ended {
-                remove(path)?;
+                files::remove(path)?;
             }
         }
         Ok(())
-    }
-
-    /// The files and what is in them, in the order of their names.
-    fn files(&self) -> Result<Vec<(PathBuf, SecretText)>> {
-        let owner = check_directory(&self.path)?;
-        let mut paths = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(at(&self.path))? {
-            let path = entry.map_err(at(&self.path))?.path();
-            let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
-            if path.extension().is_some_and(|extension| extension == "json") && !is_hidden {
-                paths.push(path);
-            }
-        }
-        paths.sort();
-        let read = |path: PathBuf| read_text(&path, owner).map(|text| (path, text));
-        paths.into_iter().map(read).collect()
     }
 
     /// Waits until nobody else changes the directory, which is made where it is missing.
@@ -342,25 +313,10 @@ impl KeyDirectory {
         Ok(file)
     }
 
-    /// Writes a file that only its owner can read. It appears, or changes, as a whole.
-    fn write(&self, path: &Path, contents: &Contents) -> Result<()> {
-        let text = serde_json::to_string_pretty(contents)
-            .map_err(|_| malformed(path, "cannot be written as JSON"))?;
-        // Made with mode 0600, and a name that is not read.
-        let write = || -> io::Result<()> {
-            let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.path)?;
-            file.write_all(text.as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(path)?;
-            Ok(())
-        };
-        write().map_err(at(path))
-    }
-
     /// What [`KeySource::load`] does, on a thread that may block.
     fn load_changed(&self) -> Result<Option<KeyRing>> {
         let mut context = digest::Context::new(&digest::SHA256);
-        for (path, text) in self.files()? {
+        for (path, text) in files::all(&self.path)? {
             context.update(path.as_os_str().as_encoded_bytes());
             context.update(b"\0");
             context.update(text.expose().as_bytes());
@@ -404,84 +360,4 @@ fn to_ring(keys: Vec<StoredKey>) -> KeyRing {
         Some(begin) => ring.also_sign_from(stored.key, begin),
         None => ring.also_accept(stored.key),
     })
-}
-
-fn parse(path: PathBuf, text: &SecretText) -> Result<StoredKey> {
-    let contents = read(&path, text)?;
-    let key = from_text(contents.alg, contents.key.as_bytes());
-    let key = key.map_err(|error| KeyDirectoryError::Key { path: path.clone(), error })?;
-    if contents.kid.is_empty() || contents.kid.len() > 255 {
-        return Err(malformed(&path, "`kid` must have 1 to 255 bytes"));
-    }
-    Ok(StoredKey {
-        key: key.with_kid(contents.kid),
-        created_at: contents.created_at,
-        signs_from: contents.signs_from,
-        path,
-    })
-}
-
-fn read(path: &Path, text: &SecretText) -> Result<Contents> {
-    // The error of the parser would repeat what it read.
-    serde_json::from_str(text.expose()).map_err(|_| malformed(path, "is not the file of a key"))
-}
-
-fn read_text(path: &Path, owner: Option<u32>) -> Result<SecretText> {
-    let file = File::open(path).map_err(at(path))?;
-    check_file(path, &file.metadata().map_err(at(path))?, owner)?;
-    let mut text = String::new();
-    file.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(at(path))?;
-    Ok(text.into())
-}
-
-/// Refuses a directory in which others can put a file that is taken for a key. In one that is sticky,
-/// as container platforms mount secrets, what counts is who owns the file.
-#[cfg(unix)]
-fn check_directory(path: &Path) -> Result<Option<u32>> {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = fs::metadata(path).map_err(at(path))?;
-    let mode = metadata.mode() & 0o7777;
-    match (mode & 0o022, mode & 0o1000) {
-        (0, _) => Ok(None),
-        (_, 0) => Err(KeyDirectoryError::Open { path: path.to_owned(), mode }),
-        _ => Ok(Some(metadata.uid())),
-    }
-}
-
-/// Refuses the file of a key that others can read, or write. Its group may read: that is how secrets
-/// are mounted for a container's user.
-#[cfg(unix)]
-fn check_file(path: &Path, metadata: &fs::Metadata, owner: Option<u32>) -> Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    let mode = metadata.mode() & 0o777;
-    if mode & 0o027 != 0 || owner.is_some_and(|owner| owner != metadata.uid()) {
-        return Err(KeyDirectoryError::Open { path: path.to_owned(), mode });
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn check_directory(_: &Path) -> Result<Option<u32>> {
-    Ok(None)
-}
-
-#[cfg(not(unix))]
-fn check_file(_: &Path, _: &fs::Metadata, _: Option<u32>) -> Result<()> {
-    Ok(())
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        outcome => outcome.map_err(at(path)),
-    }
-}
-
-fn at(path: &Path) -> impl FnOnce(io::Error) -> KeyDirectoryError {
-    let path = path.to_owned();
-    move |error| KeyDirectoryError::Io { path, error }
-}
-
-fn malformed(path: &Path, problem: &'static str) -> KeyDirectoryError {
-    KeyDirectoryError::Malformed { path: path.to_owned(), problem }
 }

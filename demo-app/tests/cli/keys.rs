@@ -102,8 +102,11 @@ fn a_signal_has_the_keys_read_at_once_and_a_bad_file_leaves_them_as_they_are() {
     assert_eq!(header_of(&server.token("alice"))["kid"], header_of(&token)["kid"]);
     let error = sandbox.run(&["keys", "list"]).failed(1);
     assert!(error.contains("bad.json"), "{error}");
+    let ready = server.get("/readyz", "");
+    assert_eq!((ready.status, &ready.body["keys"]), (200, &"stale".into()));
 
     std::fs::remove_file(bad).unwrap();
+    eventually("it is well", || server.get("/readyz", "").body["keys"] == "ok");
     let (_, log) = server.stop();
     assert!(log.contains("bad.json") && log.contains("stay in use"), "{log}");
     assert!(!log.contains("PRIVATE"));
