@@ -142,11 +142,12 @@ settings! {
     /// The algorithm of `signing_key` and `verifying_key`: HS256, HS384, HS512, RS256, RS384, RS512,
     /// PS256, PS384, PS512, ES256, ES384 or EdDSA (Ed25519). Default HS256.
     algorithm: Algorithm = Algorithm::HS256;
-    /// The secret (HS256, HS384, HS512) or the private key in PEM, or either as a JWK. Required, unless
+    /// The secret (HS256, HS384, HS512) or the private key in PEM, or either as a JWK, or a JWK set of
+    /// which the first that can signs. Required, unless
     /// the authority is given a [`KeyRing`](crate::KeyRing), or only verifies the tokens of another
     /// issuer.
     signing_key: Option<SecretText> = None;
-    /// The public key in PEM or as a JWK. Beside `signing_key` it is checked that it belongs to it;
+    /// The public key in PEM, as a JWK, or a JWK set of public keys. Beside `signing_key` it is checked that it belongs to it;
     /// alone it makes an authority that only verifies. Not for HMAC. Default none.
     verifying_key: Option<String> = None;
     /// The audience: written into every token, and required in every token. Default none.

@@ -467,3 +467,41 @@ fn a_point_off_its_curve_is_no_key() {
         assert!(from_jwk(&jwk).is_err());
     }
 }
+
+#[tokio::test]
+async fn a_set_can_be_given_as_a_setting() {
+    let okp = json!({
+        "kty": "OKP", "crv": "Ed25519", "kid": "new",
+        "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
+        "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    });
+    let old = Key::from_private_pem(Algorithm::ES256, pem!("p256.pkcs8").as_bytes()).unwrap();
+    let set = json!({"keys": [jwk_of(&old), okp]}).to_string();
+    let settings = |algorithm| Settings { algorithm, ..Settings::with_signing_key(&*set) };
+    let world = World::with(settings(Algorithm::EdDSA)).await;
+    let (access, _) = world.pair().await;
+    assert_eq!(jsonwebtoken::decode_header(&access).unwrap().kid.as_deref(), Some("new"));
+    let earlier = World::with_keys(KeyRing::new(old)).await;
+    assert!(world.authenticate(&earlier.pair().await.0).is_ok(), "the other one is accepted");
+    assert!(KeyRing::from_settings(&settings(Algorithm::ES256)).is_err(), "it does not sign");
+
+    let published = serde_json::to_string(&world.authority.jwks()).unwrap();
+    let verifying = |text: &str| Settings {
+        algorithm: Algorithm::EdDSA,
+        verifying_key: Some(text.to_owned()),
+        ..Settings::default()
+    };
+    let verifier = World::with(verifying(&published)).await;
+    assert!(verifier.authenticate(&access).is_ok());
+    let error = KeyRing::from_settings(&verifying(&set)).unwrap_err().to_string();
+    assert_eq!(error, "verifying_key: a private key where a public one is meant");
+    for bad in [r#"{"keys":[]}"#, r#"{"keys":7}"#, r#"{"keys":[{"kty":"EC"}]}"#] {
+        assert!(KeyRing::from_settings(&verifying(bad)).is_err(), "{bad}");
+        let private = Settings { algorithm: Algorithm::EdDSA, ..Settings::with_signing_key(bad) };
+        assert!(KeyRing::from_settings(&private).is_err(), "{bad}");
+    }
+    let only_public =
+        Settings { algorithm: Algorithm::EdDSA, ..Settings::with_signing_key(&*published) };
+    let error = KeyRing::from_settings(&only_public).unwrap_err().to_string();
+    assert_eq!(error, "signing_key: a public key where a private one is needed");
+}

@@ -133,10 +133,19 @@ fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Option<T> {
     text.trim_ascii_start().starts_with('{').then(|| serde_json::from_str(text).ok())?
 }
 
-/// Whether a text is meant to be a JWK or a set of them, and not a secret.
+/// Whether a text is meant to be a JWK, and not a secret or a PEM.
 pub(super) fn is_jwk(text: &[u8]) -> bool {
+    has_member(text, "kty")
+}
+
+/// Whether a text is meant to be a set of JWKs.
+pub(super) fn is_set(text: &[u8]) -> bool {
+    has_member(text, "keys")
+}
+
+fn has_member(text: &[u8], name: &str) -> bool {
     let members: Option<HashMap<String, IgnoredAny>> = object(text);
-    members.is_some_and(|members| members.contains_key("kty") || members.contains_key("keys"))
+    members.is_some_and(|members| members.contains_key(name))
 }
 
 /// One key. `algorithm` is what it is wanted for, where that is known.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use jsonwebtoken::{Algorithm, AlgorithmFamily};
 
-use super::{JwkSet, Key, KeyError, from_public_text, from_text};
+use super::{JwkSet, Key, KeyError, from_public_text, from_text, jwk};
 use crate::error::Fault;
 use crate::settings::Settings;
 
@@ -94,45 +95,47 @@ impl KeyRing {
     /// # Errors
     /// The setting that is wrong. The key itself is never told.
     pub fn from_settings(settings: &Settings) -> Result<Self, Fault> {
-        let algorithm = settings.algorithm;
         let fault = |name: &str| {
             let name = name.to_owned();
             move |error: KeyError| Fault::new(name, error.to_string())
         };
+        let algorithm = settings.algorithm;
         let public = settings.verifying_key.as_ref().map(|text| {
-            let key = from_public_text(algorithm, text.as_bytes());
-            key.map_err(fault("verifying_key"))
+            let keys = public_keys(algorithm, text.as_bytes());
+            keys.map_err(fault("verifying_key"))
         });
         let public = public.transpose()?;
-        let Some(signing_key) = &settings.signing_key else {
-            return match public {
-                Some(_) if settings.jwk_url.is_some() => {
-                    let problem = "and jwk_url are both set: only one can hold";
-                    Err(Fault::new("verifying_key", problem))
+        let secret = settings.signing_key.as_ref().map(|key| key.expose().as_bytes());
+        match (secret, public, settings.jwk_url.is_some()) {
+            (Some(_), _, true) => {
+                let problem = "and signing_key are both set: tokens are issued here, or by the \
+                               issuer whose keys are fetched";
+                Err(Fault::new("jwk_url", problem))
+            }
+            (Some(secret), public, false) => {
+                let ring = private_keys(algorithm, secret).map_err(fault("signing_key"))?;
+                let thumbprint = |key: &Key| key.public_jwk().map(|jwk| jwk.thumbprint());
+                let own = thumbprint(&ring.keys[0].key);
+                if own.is_some()
+                    && public.is_some_and(|keys| !keys.iter().any(|key| thumbprint(key) == own))
+                {
+                    let problem = "is not the public half of signing_key";
+                    return Err(Fault::new("verifying_key", problem));
                 }
-                Some(public) => Ok(Self::verifying([public])),
-                None if settings.jwk_url.is_some() => Ok(Self::verifying([])),
-                None => {
-                    let problem = "is required: a secret of at least 32 random bytes (HS256), or \
-                                   a private key in PEM; there is no default";
-                    Err(Fault::new("signing_key", problem))
-                }
-            };
-        };
-        if settings.jwk_url.is_some() {
-            let problem = "and signing_key are both set: tokens are issued here, or by the issuer \
-                           whose keys are fetched";
-            return Err(Fault::new("jwk_url", problem));
+                Ok(ring)
+            }
+            (None, Some(_), true) => {
+                let problem = "and jwk_url are both set: only one can hold";
+                Err(Fault::new("verifying_key", problem))
+            }
+            (None, Some(public), false) => Ok(Self::verifying(public)),
+            (None, None, true) => Ok(Self::verifying([])),
+            (None, None, false) => {
+                let problem = "is required: a secret of at least 32 random bytes (HS256), or a \
+                               private key in PEM; there is no default";
+                Err(Fault::new("signing_key", problem))
+            }
         }
-        let key = from_text(algorithm, signing_key.expose().as_bytes());
-        let key = key.map_err(fault("signing_key"))?;
-        if let (Some(public), Some(own)) = (&public, key.public_jwk())
-            && public.public_jwk().map(|jwk| jwk.thumbprint()) != Some(own.thumbprint())
-        {
-            let problem = "is not the public half of signing_key";
-            return Err(Fault::new("verifying_key", problem));
-        }
-        Ok(Self::new(key))
     }
 
     /// Whether a key of it can sign.
@@ -218,6 +221,43 @@ impl KeyRing {
         let keys = self.keys.iter().filter_map(|member| member.key.public.clone());
         JwkSet { keys: keys.collect() }
     }
+}
+
+/// The ring that a text holds: a secret, a private key in PEM, a JWK of either, or a set of them, of
+/// which the first that can signs with this algorithm.
+fn private_keys(algorithm: Algorithm, text: &[u8]) -> Result<KeyRing, KeyError> {
+    if !jwk::is_set(text) {
+        return Ok(KeyRing::new(from_text(algorithm, text)?));
+    }
+    let mut ring = KeyRing::from_jwk_set(text)?;
+    // The one that signs is the first of the ring.
+    ring.keys.sort_by_key(|member| member.signs_from.is_none());
+    match &ring.keys[0] {
+        Member { signs_from: None, .. } => Err(KeyError::PublicKey),
+        Member { key, .. } if key.algorithm != algorithm => {
+            Err(KeyError::Unfit(key.algorithm, "another algorithm is configured"))
+        }
+        _ => Ok(ring),
+    }
+}
+
+/// The public keys that a text holds: one in PEM or as a JWK, or a set of them.
+fn public_keys(algorithm: Algorithm, text: &[u8]) -> Result<Vec<Key>, KeyError> {
+    if !jwk::is_set(text) {
+        return Ok(vec![from_public_text(algorithm, text)?]);
+    }
+    let keys: Vec<Key> = Key::from_jwk_set(text, Some(algorithm).filter(is_rsa))?
+        .into_iter()
+        .collect::<Result<_, _>>()?;
+    match keys.iter().any(Key::can_sign) {
+        true => Err(KeyError::PrivateKey),
+        false if keys.is_empty() => Err(KeyError::Jwk("the set has no keys")),
+        false => Ok(keys),
+    }
+}
+
+fn is_rsa(algorithm: &Algorithm) -> bool {
+    algorithm.family() == AlgorithmFamily::Rsa
 }
 
 #[cfg(test)]
