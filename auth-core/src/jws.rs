@@ -5,6 +5,7 @@
 //! whether another library wrote it for a key of ours.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -26,6 +27,10 @@ const MAX_HEADER_MEMBERS: usize = 16;
 /// What a good signature is for.
 pub(crate) struct Payload {
     pub(crate) text: String,
+    /// The ring that had the key.
+    pub(crate) ring: u64,
+    /// When the key is no longer used, in milliseconds.
+    pub(crate) key_ends: i64,
     /// Whether the header says that it is an access token (RFC 9068 §2.1). Ours do not.
     pub(crate) is_typed_access: bool,
 }
@@ -44,7 +49,18 @@ struct Headed {
     headers: Vec<String>,
     /// and when its tokens have all expired, in milliseconds.
     ends: Vec<i64>,
+    /// Another number for each ring.
+    number: u64,
 }
+
+/// A key with the header that it writes, and when its tokens have all expired.
+struct Writer<'r> {
+    header: &'r str,
+    key: &'r Key,
+    end: i64,
+}
+
+static RINGS: AtomicU64 = AtomicU64::new(0);
 
 impl Headed {
     fn new(ring: KeyRing, lifetime: Duration) -> Self {
@@ -54,15 +70,19 @@ impl Headed {
         Self {
             headers: headers.collect(),
             ends: (0..members.len()).map(end).collect(),
+            number: RINGS.fetch_add(1, Ordering::Relaxed),
             ring: Arc::new(ring),
         }
     }
 
-    /// The keys whose tokens are accepted at `now`, with their headers.
-    fn keys(&self, now: i64) -> impl Iterator<Item = (&str, &Key)> {
+    /// The keys whose tokens are accepted at `now`.
+    fn keys(&self, now: i64) -> impl Iterator<Item = Writer<'_>> {
         let all = self.headers.iter().zip(self.ring.members()).zip(&self.ends);
-        all.filter(move |(_, end)| now < **end)
-            .map(|((header, member), _)| (header.as_str(), &member.key))
+        all.filter(move |(_, end)| now < **end).map(|((header, member), end)| Writer {
+            header,
+            key: &member.key,
+            end: *end,
+        })
     }
 }
 
@@ -79,6 +99,11 @@ impl Jws {
         Arc::clone(&self.ring.load().ring)
     }
 
+    /// A number that another ring does not have.
+    pub(crate) fn ring_number(&self) -> u64 {
+        self.ring.load().number
+    }
+
     /// No token lives longer.
     pub(crate) fn lifetime(&self) -> Duration {
         self.lifetime
@@ -87,7 +112,7 @@ impl Jws {
     /// The public halves of the keys that are accepted at `now`, in milliseconds.
     pub(crate) fn jwks(&self, now: i64) -> JwkSet {
         let ring = self.ring.load();
-        let keys = ring.keys(now).filter_map(|(_, key)| key.public_jwk().cloned());
+        let keys = ring.keys(now).filter_map(|writer| writer.key.public_jwk().cloned());
         JwkSet { keys: keys.collect() }
     }
 
@@ -117,31 +142,30 @@ impl Jws {
             return Err(VerifyError::Invalid("shape"));
         }
         let signature = decode(signature)?;
-        let signed = |key: &Key| key.verify_signature(message.as_bytes(), &signature);
+        let signed =
+            |writer: &Writer<'_>| writer.key.verify_signature(message.as_bytes(), &signature);
 
         let ring = self.ring.load();
-        let mut writers = ring.keys(now).filter(|(ours, _)| *ours == header).peekable();
+        let mut writers = ring.keys(now).filter(|writer| writer.header == header).peekable();
         let mut is_typed_access = false;
-        let good = if writers.peek().is_some() {
-            writers.any(|(_, key)| signed(key))
+        let signer = if writers.peek().is_some() {
+            writers.find(signed)
         } else {
             let header = ForeignHeader::parse(&decode(header)?)?;
             is_typed_access = header.is_typed_access;
             if ring.ring.is_empty() {
                 return Err(VerifyError::Stale);
             }
-            let mut fitting = ring.keys(now).filter(|(_, key)| header.fits(key)).peekable();
+            let mut fitting = ring.keys(now).filter(|writer| header.fits(writer.key)).peekable();
             if fitting.peek().is_none() && header.names_none_of(&ring.ring) {
                 return Err(VerifyError::UnknownKey);
             }
-            fitting.any(|(_, key)| signed(key))
+            fitting.find(signed)
         };
-        if !good {
-            return Err(VerifyError::Invalid("signature"));
-        }
+        let signer = signer.ok_or(VerifyError::Invalid("signature"))?;
         let text = String::from_utf8(decode(payload)?);
         let text = text.map_err(|_| VerifyError::Invalid("payload"))?;
-        Ok(Payload { text, is_typed_access })
+        Ok(Payload { text, ring: ring.number, key_ends: signer.end, is_typed_access })
     }
 }
 

@@ -38,6 +38,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
 mod authority;
+mod cache;
 pub mod claims;
 pub mod clock;
 #[cfg(feature = "testing")]

@@ -207,6 +207,10 @@ settings! {
     revocation_when_stale: WhenStale = WhenStale::Refuse;
     /// How often expired sessions are removed. Default 10 minutes.
     prune_interval: Duration = 10 * MINUTE;
+    /// How many bytes of verified tokens a process remembers, so that one that it has seen costs a look-up
+    /// instead of a signature; 0 remembers none. Expiry, revocation and keys are asked every time.
+    /// Default 32 MiB: some 20,000 tokens.
+    token_cache_bytes: usize = 32 << 20;
     /// How many passwords are hashed at the same time, each with 19 MiB of memory. Default 0:
     /// one per processor.
     password_lanes: usize = 0;
@@ -325,6 +329,9 @@ impl Settings {
         if self.revocation_max_staleness < self.revocation_poll_interval.saturating_mul(2) {
             let problem = "must be at least twice revocation_poll_interval";
             fault("revocation_max_staleness", problem.into());
+        }
+        if self.token_cache_bytes > 1 << 40 {
+            fault("token_cache_bytes", "must be at most 1 TiB".into());
         }
         if self.password_lanes > 1024 {
             fault("password_lanes", "must be at most 1024".into());

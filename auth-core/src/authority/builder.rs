@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::{Authority, ClaimsHook, CookieMemory, Inner, RuleHook};
+use crate::cache::TokenCache;
 use crate::claims::DEFAULT_USER_TYPE;
 use crate::clock::Clock;
 use crate::directory::{Account, UserDirectory};
@@ -171,16 +172,17 @@ impl AuthorityBuilder {
         })?;
         Ok(Authority(Arc::new(Inner {
             jws: Jws::new(ring, self.settings.longest_token_lifetime()),
-            settings: self.settings,
             clock: self.clock,
             store,
             directories: self.directories,
             passwords,
             revocations: RevocationView::new(),
+            tokens: TokenCache::new(self.settings.token_cache_bytes),
             cookies: CookieMemory::new(),
             claims: self.claims,
             rule: self.rule,
             subscribers: self.subscribers,
+            settings: self.settings,
         })))
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::cache::{TokenCache, Wanted};
 use crate::claims::{Facts, RawClaims, TokenKind, Verified};
 use crate::clock::{Clock, seconds};
 use crate::directory::{Account, UserDirectory};
@@ -61,6 +62,14 @@ use cookie::CookieMemory;
 #[derive(Clone)]
 pub struct Authority(Arc<Inner>);
 
+/// How far a check goes.
+struct Checked {
+    /// With a key of this ring,
+    ring: u64,
+    /// and until then, in milliseconds, if nothing is revoked.
+    until: i64,
+}
+
 type ClaimsHook = Arc<dyn Fn(&Account, &mut Map<String, Value>) + Send + Sync>;
 type RuleHook = Arc<dyn Fn(&Account) -> bool + Send + Sync>;
 
@@ -72,6 +81,7 @@ struct Inner {
     directories: HashMap<String, Arc<dyn UserDirectory>>,
     passwords: PasswordLanes,
     revocations: RevocationView,
+    tokens: Option<TokenCache>,
     cookies: CookieMemory,
     claims: Option<ClaimsHook>,
     rule: Option<RuleHook>,
@@ -143,6 +153,12 @@ impl Authority {
         }
     }
 
+    /// How many bytes the memory of verified tokens takes now
+    /// ([`token_cache_bytes`](Settings::token_cache_bytes)).
+    pub fn token_cache_bytes(&self) -> usize {
+        self.0.tokens.as_ref().map_or(0, TokenCache::bytes)
+    }
+
     /// The public halves of its keys, as `/.well-known/jwks.json` answers them (RFC 7517 §5): those
     /// that sign, will sign, or have signed tokens that can still be good. Secrets have none.
     pub fn jwks(&self) -> JwkSet {
@@ -158,13 +174,11 @@ impl Authority {
     /// # Errors
     /// [`VerifyError`]; never [`VerifyError::Outage`].
     pub fn authenticate(&self, token: &str) -> Result<Verified, VerifyError> {
-        let facts = self.read(token, |claims| {
+        self.remembered(token, Wanted::Bearer, |claims| {
             let kind = claims.kind()?;
             let accepted = self.0.settings.auth_token_classes.contains(&kind);
             accepted.then_some(kind).ok_or(VerifyError::WrongType)
-        })?;
-        self.check_revocation(&facts)?;
-        Ok(Verified::new(facts))
+        })
     }
 
     /// Checks the one token of a login without refresh ([`Authority::start_single`]). No I/O.
@@ -172,11 +186,35 @@ impl Authority {
     /// # Errors
     /// As [`Authority::authenticate`].
     pub fn authenticate_single(&self, token: &str) -> Result<Verified, VerifyError> {
-        let facts = self.read(token, |claims| {
+        self.remembered(token, Wanted::Single, |claims| {
             claims.is_single().then_some(TokenKind::Single).ok_or(VerifyError::NoUser)
-        })?;
+        })
+    }
+
+    /// Reads a token, or remembers it. Revocation is asked every time.
+    fn remembered(
+        &self,
+        token: &str,
+        wanted: Wanted,
+        kind: impl FnOnce(&RawClaims<'_>) -> Result<TokenKind, VerifyError>,
+    ) -> Result<Verified, VerifyError> {
+        let now = self.0.clock.now_millis();
+        let known = self
+            .0
+            .tokens
+            .as_ref()
+            .and_then(|tokens| tokens.get(token, wanted, self.0.jws.ring_number(), now));
+        if let Some(verified) = known {
+            self.check_revocation(verified.facts())?;
+            return Ok(verified);
+        }
+        let (facts, checked) = self.read_checked(token, now, kind)?;
         self.check_revocation(&facts)?;
-        Ok(Verified::new(facts))
+        let verified = Verified::new(facts);
+        if let Some(tokens) = &self.0.tokens {
+            tokens.put(token, &verified, checked.ring, checked.until, now);
+        }
+        Ok(verified)
     }
 
     /// Checks a token of any kind, as a service does that was handed one. A refresh token is
@@ -247,9 +285,18 @@ impl Authority {
         token: &str,
         kind: impl FnOnce(&RawClaims<'_>) -> Result<TokenKind, VerifyError>,
     ) -> Result<Facts, VerifyError> {
-        let payload = self.0.jws.verify(token, self.0.clock.now_millis())?;
+        self.read_checked(token, self.0.clock.now_millis(), kind).map(|(facts, _)| facts)
+    }
+
+    fn read_checked(
+        &self,
+        token: &str,
+        now: i64,
+        kind: impl FnOnce(&RawClaims<'_>) -> Result<TokenKind, VerifyError>,
+    ) -> Result<(Facts, Checked), VerifyError> {
+        let payload = self.0.jws.verify(token, now)?;
         let claims = RawClaims::parse(&payload, &self.0.settings)?;
-        claims.check_validity(&self.0.settings, self.0.clock.now_seconds())?;
+        claims.check_validity(&self.0.settings, now.div_euclid(1000))?;
         let kind = kind(&claims)?;
         let facts = claims.into_facts(kind, &payload.text)?;
         if !facts.has_session {
@@ -258,7 +305,9 @@ impl Authority {
         if !self.0.directories.contains_key(facts.principal.user_type()) {
             return Err(VerifyError::Invalid("unknown kind of user"));
         }
-        Ok(facts)
+        let expires = facts.expires_at.saturating_add(seconds(self.0.settings.leeway));
+        let until = expires.saturating_mul(1000).min(payload.key_ends);
+        Ok((facts, Checked { ring: payload.ring, until }))
     }
 
     /// A token of another issuer lives within our limits, or it could outlive the memory of its

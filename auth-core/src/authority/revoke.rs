@@ -130,6 +130,9 @@ impl Authority {
     /// The store is away. What is known stays; past
     /// [`revocation_max_staleness`](crate::Settings::revocation_max_staleness) it is not enough.
     pub async fn sync(&self) -> Result<(), Outage> {
+        if let Some(tokens) = &self.0.tokens {
+            tokens.sweep(self.0.jws.ring_number(), self.0.clock.now_millis());
+        }
         let view = &self.0.revocations;
         let asked_at = self.0.clock.now();
         let question = view.question(asked_at.timestamp_millis());
