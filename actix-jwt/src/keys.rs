@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use auth_core::keys::KeySource;
-use auth_core::{Authority, KeyRing, RefreshError, VerifyError};
+use auth_core::{Authority, KeyRing, Outage, RefreshError, VerifyError};
 use tokio::sync::Mutex;
+
+/// An answer that takes longer is none. (A source has shorter limits of its own.)
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// What follows a [`KeySource`] for an authority.
 pub(crate) struct Keys {
@@ -24,11 +27,13 @@ pub(crate) struct Keys {
 struct Rounds {
     begun: Option<Instant>,
     succeeded: Instant,
+    /// What was said last of what is wrong.
+    problem: Option<String>,
 }
 
 impl Keys {
     pub(crate) fn new(source: Arc<dyn KeySource>, authority: Authority) -> Self {
-        let rounds = Rounds { begun: None, succeeded: Instant::now() };
+        let rounds = Rounds { begun: None, succeeded: Instant::now(), problem: None };
         Self {
             source,
             authority,
@@ -78,35 +83,41 @@ impl Keys {
 
     async fn ask(&self, rounds: &mut Rounds) {
         rounds.begun = Some(Instant::now());
-        let outcome = match self.source.load().await {
+        let loaded = tokio::time::timeout(LONGEST, self.source.load()).await;
+        let loaded = loaded.unwrap_or_else(|_| Err(Outage::because("no answer")));
+        let outcome = match loaded {
             Ok(Some(ring)) => self.authority.set_keys(ring).map_err(|error| error.to_string()),
             Ok(None) => Ok(()),
             Err(outage) => Err(outage.to_string()),
         };
-        match outcome {
-            Ok(()) => {
-                if self.failing.swap(false, Ordering::Relaxed) {
-                    tracing::info!("the keys can be had again");
-                }
-                rounds.succeeded = Instant::now();
-            }
-            Err(error) => {
-                if !self.failing.swap(true, Ordering::Relaxed) {
-                    tracing::error!(error, "the keys cannot be had: the last ones stay in use");
-                }
-                let limit = self.source.max_staleness();
-                if limit.is_some_and(|limit| rounds.succeeded.elapsed() >= limit)
-                    && !self.authority.keys().is_empty()
-                {
-                    tracing::error!(
-                        "the keys are too old: tokens are refused until there are new ones"
-                    );
-                    // Cannot fail but for an authority that issues: that keeps its own.
-                    let _ = self.authority.set_keys(KeyRing::verifying([]));
+        let is_answered = outcome.is_ok();
+        let problem = outcome.err().or_else(|| self.source.problem());
+        self.failing.store(problem.is_some(), Ordering::Relaxed);
+        if problem != rounds.problem {
+            match &problem {
+                None => tracing::info!("all keys can be had again"),
+                Some(problem) => {
+                    tracing::error!(problem, "keys cannot be had: the last ones stay in use");
                 }
             }
+            rounds.problem = problem;
+        }
+        if is_answered {
+            rounds.succeeded = Instant::now();
+        } else {
+            self.give_up_if_stale(rounds);
         }
         self.ended.fetch_add(1, Ordering::Release);
+    }
+
+    fn give_up_if_stale(&self, rounds: &Rounds) {
+        let limit = self.source.max_staleness();
+        let is_stale = limit.is_some_and(|limit| rounds.succeeded.elapsed() >= limit);
+        if is_stale && !self.authority.keys().is_empty() {
+            tracing::error!("the keys are too old: tokens are refused until there are new ones");
+            // Cannot fail but for an authority that issues: that keeps its own.
+            let _ = self.authority.set_keys(KeyRing::verifying([]));
+        }
     }
 
     /// How long until the next question.

@@ -1,6 +1,7 @@
 //! JSON that two readers read alike.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -60,23 +61,35 @@ impl<'de> Visitor<'de> for SkippedVisitor {
 
 /// The names of the members of an object so far.
 #[derive(Default)]
-pub(crate) struct Names<'a>(Vec<Cow<'a, str>>);
+pub(crate) struct Names<'a> {
+    /// Few are quicker to go through than to hash.
+    few: Vec<Cow<'a, str>>,
+    /// The rest: anybody can send a great many.
+    more: HashSet<Cow<'a, str>, foldhash::quality::RandomState>,
+}
 
 impl<'a> Names<'a> {
+    const FEW: usize = 32;
+
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self(Vec::with_capacity(capacity))
+        Self { few: Vec::with_capacity(capacity), ..Self::default() }
     }
 
     pub(crate) fn add<E: Error>(&mut self, name: Cow<'a, str>) -> Result<(), E> {
-        if self.0.contains(&name) {
+        let is_new = !self.few.contains(&name) && !self.more.contains(&name);
+        if !is_new {
             return Err(E::custom("a name twice"));
         }
-        self.0.push(name);
+        if self.few.len() < Self::FEW {
+            self.few.push(name);
+        } else {
+            self.more.insert(name);
+        }
         Ok(())
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.few.len() + self.more.len()
     }
 }
 

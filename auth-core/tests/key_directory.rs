@@ -186,6 +186,125 @@ fn a_file_that_is_no_key_is_named_and_its_contents_are_not() {
     assert!(directory.ring().unwrap_err().to_string().contains("same kid"));
 }
 
+#[tokio::test]
+async fn a_file_that_becomes_unreadable_is_as_it_was_and_one_that_goes_is_gone() {
+    let (_home, directory) = new();
+    let old = directory.generate(Algorithm::EdDSA, at(0)).unwrap();
+    let (new, _) = directory.rotate(None, at(0), MINUTES, DAY).unwrap();
+    let kids = |ring: auth_core::KeyRing| -> Vec<String> {
+        ring.jwks().keys.iter().map(|jwk| jwk.kid().to_owned()).collect()
+    };
+    assert_eq!(kids(directory.load().await.unwrap().unwrap()), [old.clone(), new.clone()]);
+    assert_eq!(directory.problem(), None);
+
+    // An editor's copy, a broken file, one that is no file: the others are still followed.
+    std::fs::write(directory.path().join("zz.json"), "{}").unwrap();
+    std::fs::write(file_of(&directory, &new), "{").unwrap();
+    assert_eq!(kids(directory.load().await.unwrap().unwrap()), [old.clone(), new.clone()]);
+    assert!(directory.problem().unwrap().contains(".json"));
+    assert!(directory.load().await.unwrap().is_none());
+    directory.retire(&old, at(1), DAY, true).unwrap();
+    let now = kids(directory.load().await.unwrap().unwrap());
+    assert!(!now.contains(&old) && now.contains(&new), "{now:?}");
+
+    std::fs::remove_file(directory.path().join("zz.json")).unwrap();
+    std::fs::remove_file(file_of(&directory, &new)).unwrap();
+    assert!(!kids(directory.load().await.unwrap().unwrap()).contains(&new));
+    assert_eq!(directory.problem(), None);
+    // Nothing that signs is no news that could be followed.
+    for stored in directory.list().unwrap() {
+        std::fs::remove_file(file_of(&directory, stored.key.kid().unwrap())).unwrap();
+    }
+    assert!(directory.load().await.is_err());
+}
+
+#[tokio::test]
+async fn whoever_follows_a_clone_hears_of_everything_too() {
+    let (_home, directory) = new();
+    directory.generate(Algorithm::EdDSA, at(0)).unwrap();
+    let other = directory.clone();
+    assert!(directory.load().await.unwrap().is_some());
+    assert!(other.load().await.unwrap().is_some());
+}
+
+#[test]
+fn a_key_that_is_retired_at_once_gives_no_other_key_a_new_life() {
+    let (_home, directory) = new();
+    let first = directory.generate(Algorithm::EdDSA, at(0)).unwrap();
+    let (second, begin) = directory.rotate(None, at(0), MINUTES, DAY).unwrap();
+    let long_after = 10 * 86_400;
+    assert_eq!(states(&directory, at(long_after))[0].1, KeyState::Ended);
+    directory.retire(&second, at(long_after), DAY, true).unwrap();
+    // Also where the clock is behind.
+    for now in [long_after, long_after - 60] {
+        let states = states(&directory, at(now));
+        assert_eq!(states[0], (first.clone(), KeyState::Ended), "{now}");
+        assert_eq!(states[1].1, KeyState::Active, "{now}");
+    }
+    // And one that is retired keeps its end.
+    let (_home, directory) = new();
+    let first = directory.generate(Algorithm::EdDSA, at(0)).unwrap();
+    let (second, _) = directory.rotate(None, at(0), MINUTES, DAY).unwrap();
+    directory.retire(&second, at(5_000), DAY, true).unwrap();
+    let end = begin + TimeDelta::days(1);
+    assert_eq!(states(&directory, at(5_000))[0], (first, KeyState::Retired(end)));
+}
+
+#[test]
+fn a_next_key_that_is_given_up_leaves_the_active_one_active() {
+    let (_home, directory) = new();
+    let first = directory.generate(Algorithm::EdDSA, at(0)).unwrap();
+    let (second, _) = directory.rotate(None, at(0), MINUTES, DAY).unwrap();
+    directory.retire(&second, at(10), DAY, false).unwrap();
+    assert_eq!(states(&directory, at(99_999)), [(first, KeyState::Active)]);
+}
+
+#[test]
+fn a_rotation_in_a_million_years_is_no_panic() {
+    let (_home, directory) = new();
+    directory.generate(Algorithm::EdDSA, at(0)).unwrap();
+    let age = Duration::from_secs(u64::MAX);
+    directory.rotate(None, at(0), age, age).unwrap();
+    directory.generate(Algorithm::EdDSA, at(0)).unwrap();
+    directory.rotate(None, at(0), age, age).unwrap();
+    assert_eq!(states(&directory, at(0))[0].1, KeyState::Active);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_is_shared_with_the_group_that_the_one_before_or_the_directory_is_shared_with() {
+    let (_home, directory) = new();
+    let first = directory.generate(Algorithm::EdDSA, at(0)).unwrap();
+    let mode =
+        |kid: &str| file_of(&directory, kid).metadata().unwrap().permissions().mode() & 0o777;
+    let set = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    };
+    set(&file_of(&directory, &first), 0o640);
+    let (second, _) = directory.rotate(None, at(0), MINUTES, DAY).unwrap();
+    assert_eq!(
+        (mode(&first), mode(&second)),
+        (0o640, 0o600),
+        "the first was changed, and stays so"
+    );
+    set(directory.path(), 0o750);
+    let third = directory.generate(Algorithm::EdDSA, at(0)).unwrap();
+    assert_eq!(mode(&third), 0o640);
+    set(directory.path(), 0o755);
+    let fourth = directory.generate(Algorithm::EdDSA, at(0)).unwrap();
+    assert_eq!(mode(&fourth), 0o600, "its group may be everybody");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_not_waited_for() {
+    let (_home, directory) = new();
+    directory.generate(Algorithm::EdDSA, at(0)).unwrap();
+    let pipe = directory.path().join("pipe.json");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(directory.ring().is_ok());
+}
+
 #[cfg(unix)]
 #[test]
 fn what_others_can_read_or_write_is_refused() {

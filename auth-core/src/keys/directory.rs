@@ -1,18 +1,22 @@
 //! [`KeyDirectory`]: keys in files that several nodes share.
 
-use std::fs::{self, File};
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
-use aws_lc_rs::digest;
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::Algorithm;
 
-use super::{Key, KeyError, KeyRing, KeySource, KeyState, from_text, generate};
+use super::{Key, KeyError, KeyRing, KeySource, KeyState, from_text, generate, sha256};
 use crate::error::Outage;
 use crate::random;
+use crate::rotation::later;
+use crate::settings::SecretText;
 
 mod files;
 
@@ -22,17 +26,38 @@ use files::{Contents, at};
 /// than the one who removes it was told.
 const KEEP_ENDED: TimeDelta = TimeDelta::days(90);
 
+/// A change takes milliseconds, but for making an RSA key.
+const LOCK_ATTEMPTS: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
 /// A directory with one JSON file a key, for several nodes to read and one person to change.
 ///
 /// A file says what the key is called, what it is for, the key itself, and from when on it signs. The
 /// rest follows from the clock ([`KeyState`]), so that to rotate is to add one file, ahead of its
 /// time, and nodes need not agree on anything else. Files appear and change as a whole; changes are
 /// made one after the other.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct KeyDirectory {
     path: PathBuf,
-    /// A digest of what was loaded last.
-    loaded: Arc<Mutex<Option<[u8; 32]>>>,
+    loaded: Arc<Mutex<Loaded>>,
+}
+
+/// What was loaded last.
+#[derive(Default)]
+struct Loaded {
+    /// A digest of all that was read.
+    digest: Option<[u8; 32]>,
+    /// The files that were good: what is unreadable now is as it was then.
+    good: HashMap<PathBuf, SecretText>,
+    /// Why not all of them are.
+    problem: Option<String>,
+}
+
+/// Whoever follows a clone hears of everything too.
+impl Clone for KeyDirectory {
+    fn clone(&self) -> Self {
+        Self::new(&self.path)
+    }
 }
 
 /// Why the directory could not be read or changed. No key is told.
@@ -82,6 +107,18 @@ pub enum KeyDirectoryError {
         /// What is wrong with them.
         error: KeyError,
     },
+    /// A file would belong to somebody else than the directory does, and the servers could not read it.
+    #[error("{} belongs to another user: run this as that user, or as root", path.display())]
+    Owner {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Somebody else has been changing it for ten seconds.
+    #[error("{} is being changed by somebody else", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
     /// There is no key that signs.
     #[error("{}: there is no key that signs", path.display())]
     Empty {
@@ -107,6 +144,8 @@ pub struct StoredKey {
     pub created_at: DateTime<Utc>,
     /// When it signs first; `None`: that has not been decided.
     pub signs_from: Option<DateTime<Utc>>,
+    /// When it signs no more, where another one has been told to follow.
+    pub signs_until: Option<DateTime<Utc>>,
     path: PathBuf,
 }
 
@@ -128,12 +167,18 @@ impl KeyDirectory {
     pub fn list(&self) -> Result<Vec<StoredKey>> {
         let mut keys = Vec::new();
         for (path, text) in files::all(&self.path)? {
-            keys.push(files::parse(path, &text)?);
+            keys.push(files::parse(path, &text?)?);
         }
-        keys.sort_by_key(|stored| {
-            let begin = stored.signs_from.unwrap_or(DateTime::<Utc>::MAX_UTC);
-            (begin, stored.created_at)
-        });
+        in_order(&mut keys);
+        Ok(keys)
+    }
+
+    /// The same without the files that are not good.
+    fn list_good(&self) -> Result<Vec<StoredKey>> {
+        let files = files::all(&self.path)?.into_iter();
+        let parse = |(path, text): (_, Result<_>)| files::parse(path, &text.ok()?).ok();
+        let mut keys = files.filter_map(parse).collect::<Vec<_>>();
+        in_order(&mut keys);
         Ok(keys)
     }
 
@@ -142,7 +187,11 @@ impl KeyDirectory {
     /// # Errors
     /// As [`KeyDirectory::list`], and a directory without a key that signs.
     pub fn ring(&self) -> Result<KeyRing> {
-        let ring = to_ring(self.list()?);
+        self.checked(self.list()?)
+    }
+
+    fn checked(&self, keys: Vec<StoredKey>) -> Result<KeyRing> {
+        let ring = to_ring(keys);
         ring.check().map_err(|error| KeyDirectoryError::Ring { path: self.path.clone(), error })?;
         if !ring.can_sign() {
             return Err(KeyDirectoryError::Empty { path: self.path.clone() });
@@ -199,9 +248,8 @@ impl KeyDirectory {
         lifetime: Duration,
     ) -> Result<(String, DateTime<Utc>)> {
         /// Nodes look every second.
-        const SOON: TimeDelta = TimeDelta::seconds(5);
+        const SOON: Duration = Duration::from_secs(5);
         let _lock = self.lock()?;
-        let delay = TimeDelta::from_std(delay).unwrap_or(TimeDelta::days(3650));
         let keys = self.list()?;
         let latest = keys.iter().rfind(|stored| stored.signs_from.is_some());
         let wanted = |stored: &&StoredKey| {
@@ -212,12 +260,19 @@ impl KeyDirectory {
         let begin;
         if let Some(next) = keys.iter().find(wanted) {
             kid = next.key.kid().unwrap_or_default().to_owned();
-            begin = (next.created_at + delay).max(now + SOON.min(delay));
-            self.reschedule(&next.path, begin)?;
+            begin = later(next.created_at, delay).max(later(now, SOON.min(delay)));
+            files::change(&next.path, |contents| contents.signs_from = Some(begin))?;
         } else {
             let algorithm = algorithm.or(latest.map(|stored| stored.key.algorithm()));
-            begin = now + delay;
+            begin = later(now, delay);
             kid = self.create(algorithm.unwrap_or(Algorithm::EdDSA), now, Some(begin))?;
+        }
+        // Who signs until then is told so, and stays so whatever becomes of the others.
+        let signers =
+            keys.iter().filter(|stored| stored.signs_from.is_some_and(|from| from < begin));
+        for stored in signers.filter(|stored| stored.signs_until.is_none_or(|until| until > begin))
+        {
+            files::change(&stored.path, |contents| contents.signs_until = Some(begin))?;
         }
         self.remove_ended(now, lifetime)?;
         Ok((kid, begin))
@@ -236,12 +291,14 @@ impl KeyDirectory {
         at_once: bool,
     ) -> Result<()> {
         let _lock = self.lock()?;
-        let keys = self.list()?;
+        // A file that is none of a key must not keep a stolen one alive.
+        let keys = if at_once { self.list_good()? } else { self.list()? };
         let algorithm = {
             let stored = keys.iter().find(|stored| stored.key.kid() == Some(kid));
             stored.ok_or(KeyDirectoryError::Unknown)?.key.algorithm()
         };
-        let paths: Vec<_> = keys.iter().map(|stored| stored.path.clone()).collect();
+        let files: Vec<_> =
+            keys.iter().map(|stored| (stored.path.clone(), stored.signs_until)).collect();
         let ring = to_ring(keys);
         let states: Vec<_> = ring.states(now, lifetime).collect();
         let Some(i) = states.iter().position(|(key, _)| key.kid() == Some(kid)) else {
@@ -253,14 +310,31 @@ impl KeyDirectory {
             }
             // The next one, or a new one: none that came before may sign again.
             KeyState::Active => {
+                for (path, _) in files.iter().zip(&states).filter_map(|(file, (_, state))| {
+                    matches!(state, KeyState::Retired(_) | KeyState::Ended).then_some(file)
+                }) {
+                    let over = |contents: &mut Contents| {
+                        contents.signs_until =
+                            Some(contents.signs_until.map_or(now, |u| u.min(now)));
+                    };
+                    files::change(path, over)?;
+                }
                 match states.iter().position(|(_, state)| matches!(state, KeyState::Next(_))) {
-                    Some(next) => self.reschedule(&paths[next], now)?,
+                    Some(next) => {
+                        files::change(&files[next].0, |contents| contents.signs_from = Some(now))?;
+                    }
                     None => drop(self.create(algorithm, now, Some(now))?),
+                }
+            }
+            // Who was to sign until then goes on.
+            KeyState::Next(Some(begin)) => {
+                for (path, _) in files.iter().filter(|(_, until)| *until == Some(begin)) {
+                    files::change(path, |contents| contents.signs_until = None)?;
                 }
             }
             _ => {}
         }
-        files::remove(&paths[i])
+        files::remove(&files[i].0)
     }
 
     fn create(
@@ -270,20 +344,27 @@ impl KeyDirectory {
         signs_from: Option<DateTime<Utc>>,
     ) -> Result<String> {
         let in_directory = |error| KeyDirectoryError::Key { path: self.path.clone(), error };
-        let text = generate(algorithm).map_err(in_directory)?;
-        let key = from_text(algorithm, text.as_bytes()).map_err(in_directory)?;
-        // A secret has no thumbprint that could be told.
-        let kid = key.kid().map_or_else(random::token, str::to_owned);
+        let (kid, text) = loop {
+            let text = generate(algorithm).map_err(in_directory)?;
+            let key = from_text(algorithm, text.as_bytes()).map_err(in_directory)?;
+            // A secret has no thumbprint that could be told.
+            let kid = key.kid().map_or_else(random::token, str::to_owned);
+            // On a command line that would be an option.
+            if !kid.starts_with('-') {
+                break (kid, text);
+            }
+        };
         let path = self.path.join(format!("{kid}.json"));
-        let contents = Contents { kid, alg: algorithm, created_at: now, signs_from, key: text };
+        let contents = Contents {
+            kid,
+            alg: algorithm,
+            created_at: now,
+            signs_from,
+            signs_until: None,
+            key: text,
+        };
         files::write(&path, &contents)?;
         Ok(contents.kid)
-    }
-
-    fn reschedule(&self, path: &Path, begin: DateTime<Utc>) -> Result<()> {
-        let mut contents = files::read(path)?;
-        contents.signs_from = Some(begin);
-        files::write(path, &contents)
     }
 
     fn remove_ended(&self, now: DateTime<Utc>, lifetime: Duration) -> Result<()> {
@@ -306,38 +387,85 @@ impl KeyDirectory {
             std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
             builder.recursive(true).create(&self.path).map_err(at(&self.path))?;
         }
-        let path = self.path.join(".lock");
-        let file = File::options().create(true).write(true).truncate(false).open(&path);
-        let file = file.map_err(at(&path))?;
-        file.lock().map_err(at(&path))?;
-        Ok(file)
+        // Whoever may change the directory can open it, whoever made it. (Elsewhere it cannot be opened.)
+        #[cfg(unix)]
+        let file = File::open(&self.path);
+        #[cfg(not(unix))]
+        let file = File::create(self.path.join(".lock"));
+        let file = file.map_err(at(&self.path))?;
+        for _ in 0..LOCK_ATTEMPTS {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::Error(error)) => return Err(at(&self.path)(error)),
+            }
+        }
+        Err(KeyDirectoryError::Locked { path: self.path.clone() })
     }
 
-    /// What [`KeySource::load`] does, on a thread that may block.
+    /// What [`KeySource::load`] does, on a thread that may block. A file that cannot be read, or is not
+    /// good, is as it was before; one that has gone is gone.
     fn load_changed(&self) -> Result<Option<KeyRing>> {
-        let mut context = digest::Context::new(&digest::SHA256);
-        for (path, text) in files::all(&self.path)? {
-            context.update(path.as_os_str().as_encoded_bytes());
-            context.update(b"\0");
-            context.update(text.expose().as_bytes());
-            context.update(b"\0");
-        }
-        let mut now = [0; 32];
-        now.copy_from_slice(context.finish().as_ref());
-        if *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) == Some(now) {
+        // Where the last attempt hangs in the file system, another one would too.
+        let Ok(mut last) = self.loaded.try_lock() else {
+            return Err(at(&self.path)(io::ErrorKind::TimedOut.into()));
+        };
+        let found = files::all(&self.path)?;
+        let digest = digest_of(&found);
+        if last.digest == Some(digest) {
             return Ok(None);
         }
-        // A change in between is found at the next call.
-        let ring = self.ring()?;
-        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        let (mut keys, mut good, mut problem) = (Vec::new(), HashMap::new(), None);
+        for (path, text) in found {
+            let read = text.and_then(|text| Ok((files::parse(path.clone(), &text)?, text)));
+            let (key, text) = match (read, last.good.remove(&path)) {
+                (Ok(key), _) => key,
+                (Err(error), before) => {
+                    problem = Some(error.to_string());
+                    let Some(text) = before else { continue };
+                    (files::parse(path.clone(), &text)?, text)
+                }
+            };
+            keys.push(key);
+            good.insert(path, text);
+        }
+        in_order(&mut keys);
+        let ring = self.checked(keys);
+        last.good = good;
+        last.problem = problem;
+        let ring = ring?;
+        last.digest = Some(digest);
         Ok(Some(ring))
     }
+}
+
+/// Of the files, what is in them, and why they cannot be read.
+fn digest_of(found: &[(PathBuf, Result<SecretText>)]) -> [u8; 32] {
+    let mut all = Vec::new();
+    for (path, text) in found {
+        all.extend_from_slice(path.as_os_str().as_encoded_bytes());
+        all.push(0);
+        match text {
+            Ok(text) => all.extend_from_slice(text.expose().as_bytes()),
+            Err(error) => all.extend_from_slice(error.to_string().as_bytes()),
+        }
+        all.push(0);
+    }
+    sha256(&all)
+}
+
+/// In the order in which they sign.
+fn in_order(keys: &mut [StoredKey]) {
+    keys.sort_by_key(|stored| {
+        let begin = stored.signs_from.unwrap_or(DateTime::<Utc>::MAX_UTC);
+        (begin, stored.created_at)
+    });
 }
 
 #[async_trait::async_trait]
 impl KeySource for KeyDirectory {
     async fn load(&self) -> std::result::Result<Option<KeyRing>, Outage> {
-        let directory = self.clone();
+        let directory = Self { path: self.path.clone(), loaded: Arc::clone(&self.loaded) };
         let loaded = tokio::task::spawn_blocking(move || directory.load_changed()).await;
         loaded.map_err(Outage::because)?.map_err(Outage::because)
     }
@@ -353,11 +481,21 @@ impl KeySource for KeyDirectory {
     fn max_staleness(&self) -> Option<Duration> {
         None
     }
+
+    fn problem(&self) -> Option<String> {
+        self.loaded.try_lock().ok()?.problem.clone()
+    }
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded").field("problem", &self.problem).finish_non_exhaustive()
+    }
 }
 
 fn to_ring(keys: Vec<StoredKey>) -> KeyRing {
     keys.into_iter().fold(KeyRing::verifying([]), |ring, stored| match stored.signs_from {
-        Some(begin) => ring.also_sign_from(stored.key, begin),
+        Some(begin) => ring.also_sign_between(stored.key, begin, stored.signs_until),
         None => ring.also_accept(stored.key),
     })
 }

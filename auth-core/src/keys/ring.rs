@@ -24,6 +24,14 @@ pub(crate) struct Member {
     pub(crate) key: Key,
     /// `None`: it never signs.
     pub(crate) signs_from: Option<DateTime<Utc>>,
+    /// `None`: until another one does.
+    signs_until: Option<DateTime<Utc>>,
+}
+
+impl Member {
+    fn new(key: Key, signs_from: Option<DateTime<Utc>>) -> Self {
+        Self { key, signs_from, signs_until: None }
+    }
 }
 
 /// What a key of a ring does at a time.
@@ -43,7 +51,7 @@ pub enum KeyState {
 impl KeyRing {
     /// A ring with the key that signs.
     pub fn new(active: Key) -> Self {
-        Self { keys: vec![Member { key: active, signs_from: Some(DateTime::<Utc>::MIN_UTC) }] }
+        Self { keys: vec![Member::new(active, Some(DateTime::<Utc>::MIN_UTC))] }
     }
 
     /// A ring that only verifies, for services that accept the tokens of another one. While it is
@@ -51,21 +59,32 @@ impl KeyRing {
     /// about them.
     pub fn verifying(keys: impl IntoIterator<Item = Key>) -> Self {
         let keys = keys.into_iter().map(Key::verifying_only);
-        Self { keys: keys.map(|key| Member { key, signs_from: None }).collect() }
+        Self { keys: keys.map(|key| Member::new(key, None)).collect() }
     }
 
     /// Adds a key whose tokens are accepted: the next one, which other nodes may sign with
     /// already, or one that is retired until its last token has expired.
     #[must_use]
     pub fn also_accept(mut self, key: Key) -> Self {
-        self.keys.push(Member { key, signs_from: None });
+        self.keys.push(Member::new(key, None));
         self
     }
 
     /// Adds a key that signs from this time on, until a later one does.
     #[must_use]
     pub fn also_sign_from(mut self, key: Key, signs_from: DateTime<Utc>) -> Self {
-        self.keys.push(Member { key, signs_from: Some(signs_from) });
+        self.keys.push(Member::new(key, Some(signs_from)));
+        self
+    }
+
+    /// The same with the time at which it stops, whatever becomes of those that follow.
+    pub(crate) fn also_sign_between(
+        mut self,
+        key: Key,
+        from: DateTime<Utc>,
+        until: Option<DateTime<Utc>>,
+    ) -> Self {
+        self.keys.push(Member { signs_until: until, ..Member::new(key, Some(from)) });
         self
     }
 
@@ -82,10 +101,8 @@ impl KeyRing {
             return Err(KeyError::Jwk("the set has no keys"));
         }
         let active = keys.iter().position(Key::can_sign);
-        let member = |(i, key)| Member {
-            signs_from: (Some(i) == active).then_some(DateTime::<Utc>::MIN_UTC),
-            key,
-        };
+        let member =
+            |(i, key)| Member::new(key, (Some(i) == active).then_some(DateTime::<Utc>::MIN_UTC));
         Ok(Self { keys: keys.into_iter().enumerate().map(member).collect() })
     }
 
@@ -191,15 +208,17 @@ impl KeyRing {
         })
     }
 
-    /// The one that signs: of those that have begun the last to begin. Where none has, by a clock
-    /// that is behind, the first to begin: somebody has to.
+    /// The one that signs: of those that have begun and are not over, the last to begin. Where there is
+    /// none, by a clock that is behind, the first to begin; else the last that was: somebody has to.
     pub(crate) fn active_at(&self, now: DateTime<Utc>) -> Option<usize> {
         let signers = || {
-            let begins = self.keys.iter().enumerate();
-            begins.filter_map(|(i, member)| Some((member.signs_from?, i)))
+            let members = self.keys.iter().enumerate();
+            members.filter_map(|(i, member)| Some((member.signs_from?, i, member.signs_until)))
         };
-        let begun = signers().filter(|(begin, _)| *begin <= now).max();
-        begun.or_else(|| signers().min()).map(|(_, i)| i)
+        let is_over = |until: Option<DateTime<Utc>>| until.is_some_and(|until| until <= now);
+        let begun = signers().filter(|(begin, _, until)| *begin <= now && !is_over(*until)).max();
+        let next = || signers().filter(|(begin, ..)| *begin > now).min();
+        begun.or_else(next).or_else(|| signers().max()).map(|(_, i, _)| i)
     }
 
     /// When the last token has expired that this key can have signed; `None` while no other key is
@@ -211,8 +230,9 @@ impl KeyRing {
             .filter_map(|(j, member)| Some((member.signs_from?, j)))
             .filter(|other| *other > begin)
             .min();
-        let (followed_at, _) = later?;
-        Some(crate::rotation::later(followed_at, lifetime))
+        let followed_at = later.map(|(begin, _)| begin);
+        let stops_at = [followed_at, self.keys[i].signs_until].into_iter().flatten().min();
+        Some(crate::rotation::later(stops_at?, lifetime))
     }
 
     /// The public halves, as `/.well-known/jwks.json` answers them (RFC 7517 §5). Secrets have

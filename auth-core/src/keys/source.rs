@@ -30,4 +30,9 @@ pub trait KeySource: Send + Sync + 'static {
     /// How long the last keys stay in use when no newer ones can be had. After that tokens are refused
     /// with [`VerifyError::Stale`](crate::VerifyError). `None`: for ever.
     fn max_staleness(&self) -> Option<Duration>;
+
+    /// What was wrong with a part of what was loaded last, so that the rest is in use.
+    fn problem(&self) -> Option<String> {
+        None
+    }
 }

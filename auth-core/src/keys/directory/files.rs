@@ -23,40 +23,92 @@ pub(super) struct Contents {
     pub(super) alg: Algorithm,
     pub(super) created_at: DateTime<Utc>,
     pub(super) signs_from: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) signs_until: Option<DateTime<Utc>>,
     /// A private key in PEM (PKCS#8), or a secret.
     pub(super) key: String,
 }
 
-/// The files and what is in them, in the order of their names.
-pub(super) fn all(directory: &Path) -> Result<Vec<(PathBuf, SecretText)>> {
+/// The files and what is in them, or why that cannot be read, in the order of their names.
+pub(super) fn all(directory: &Path) -> Result<Vec<(PathBuf, Result<SecretText>)>> {
     let owner = check_directory(directory)?;
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory).map_err(at(directory))? {
         let path = entry.map_err(at(directory))?.path();
         let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes()[0] == b'.');
-        if path.extension().is_some_and(|extension| extension == "json") && !is_hidden {
+        // Opening a pipe would wait for somebody to write.
+        let is_file = || fs::metadata(&path).is_ok_and(|metadata| metadata.is_file());
+        if path.extension().is_some_and(|extension| extension == "json") && !is_hidden && is_file()
+        {
             paths.push(path);
         }
     }
     paths.sort();
-    let read = |path: PathBuf| read_text(&path, owner).map(|text| (path, text));
-    paths.into_iter().map(read).collect()
+    let read = |path: PathBuf| match read_text(&path, owner) {
+        // Removed meanwhile.
+        Err(KeyDirectoryError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => None,
+        text => Some((path, text)),
+    };
+    Ok(paths.into_iter().filter_map(read).collect())
 }
 
-/// Writes a file that only its owner can read. It appears, or changes, as a whole.
+/// Changes what is in a file.
+pub(super) fn change(path: &Path, change: impl FnOnce(&mut Contents)) -> Result<()> {
+    let mut contents = contents_of(path, &read_text(path, None)?)?;
+    change(&mut contents);
+    write(path, &contents)
+}
+
+/// Writes a file that only its owner can read, and its group where the one before, or the directory, is
+/// shared with it. It belongs to whom the directory belongs to: whoever rotates may be another user
+/// than the servers are. It appears, or changes, as a whole.
 pub(super) fn write(path: &Path, contents: &Contents) -> Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     let text = serde_json::to_string_pretty(contents)
         .map_err(|_| malformed(path, "cannot be written as JSON"))?;
     // Made with mode 0600, and a name that is not read.
-    let write = || -> io::Result<()> {
+    let write = || -> io::Result<bool> {
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
         file.write_all(text.as_bytes())?;
+        if !hand_over(file.as_file(), path, directory)? {
+            return Ok(false);
+        }
         file.as_file().sync_all()?;
         file.persist(path)?;
-        Ok(())
+        Ok(true)
     };
-    write().map_err(at(path))
+    match write().map_err(at(path))? {
+        true => Ok(()),
+        false => Err(KeyDirectoryError::Owner { path: directory.to_owned() }),
+    }
+}
+
+/// Gives a new file the owner, the group and the mode that it should have. Whether that could be done.
+#[cfg(unix)]
+fn hand_over(file: &File, path: &Path, directory: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+    let (new, model) = (file.metadata()?, fs::metadata(directory)?);
+    let before = fs::metadata(path).ok();
+    let is_shared = match &before {
+        Some(before) => before.mode() & 0o040 != 0,
+        // Only with a group that is told apart from everybody.
+        None => model.mode() & 0o057 == 0o050,
+    };
+    let (owner, group) = before.map_or((model.uid(), model.gid()), |b| (b.uid(), b.gid()));
+    if new.uid() != owner || (is_shared && new.gid() != group) {
+        match fchown(file, Some(owner), Some(group)) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(false),
+            done => done?,
+        }
+    }
+    let mode = if is_shared { 0o640 } else { 0o600 };
+    file.set_permissions(PermissionsExt::from_mode(mode))?;
+    Ok(true)
+}
+
+#[cfg(not(unix))]
+fn hand_over(_: &File, _: &Path, _: &Path) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// The key that a file describes.
@@ -71,12 +123,9 @@ pub(super) fn parse(path: PathBuf, text: &SecretText) -> Result<StoredKey> {
         key: key.with_kid(contents.kid),
         created_at: contents.created_at,
         signs_from: contents.signs_from,
+        signs_until: contents.signs_until,
         path,
     })
-}
-
-pub(super) fn read(path: &Path) -> Result<Contents> {
-    contents_of(path, &read_text(path, None)?)
 }
 
 fn contents_of(path: &Path, text: &SecretText) -> Result<Contents> {
