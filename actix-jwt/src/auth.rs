@@ -64,6 +64,8 @@ pub enum StartError {
     Challenge,
     /// The setting `jwk_url` cannot be used: why.
     JwkUrl(String),
+    /// What [`AuthBuilder::keys_from`] was given does not go with the settings or the authority.
+    Keys(String),
 }
 
 impl fmt::Display for StartError {
@@ -78,6 +80,7 @@ impl fmt::Display for StartError {
                 "auth_header_types and www_authenticate_realm must be plain text for a header",
             ),
             Self::JwkUrl(problem) => write!(f, "jwk_url: {problem}"),
+            Self::Keys(problem) => write!(f, "the keys: {problem}"),
         }
     }
 }
@@ -190,17 +193,20 @@ impl AuthBuilder {
             Some(source) => Some(source),
             None => from_jwk_url(settings)?,
         };
+        if let Some(source) = &source {
+            source.check(settings).map_err(|fault| StartError::Keys(fault.to_string()))?;
+        }
         self.authority.sync().await.map_err(StartError::Outage)?;
 
+        let keys = source.map(|source| Arc::new(Keys::new(source, self.authority.clone())));
+        if let Some(keys) = &keys {
+            keys.load_first().await.map_err(StartError::Keys)?;
+        }
         let mut tasks = vec![
             tokio::spawn(upkeep::follow(self.authority.clone())),
             tokio::spawn(upkeep::prune(self.authority.clone())),
         ];
-        let keys = source.map(|source| Arc::new(Keys::new(source, self.authority.clone())));
-        if let Some(keys) = &keys {
-            keys.load().await;
-            tasks.push(tokio::spawn(Arc::clone(keys).follow()));
-        }
+        tasks.extend(keys.clone().map(|keys| tokio::spawn(keys.follow())));
 
         Ok(Auth(Arc::new(Inner {
             places: Places {

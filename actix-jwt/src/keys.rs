@@ -12,6 +12,9 @@ use tokio::sync::Mutex;
 /// An answer that takes longer is none. (A source has shorter limits of its own.)
 const LONGEST: Duration = Duration::from_secs(20);
 
+/// A cool-down up to this is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// What follows a [`KeySource`] for an authority.
 pub(crate) struct Keys {
     source: Arc<dyn KeySource>,
@@ -60,6 +63,17 @@ impl Keys {
         }
     }
 
+    /// Asks at the start. Where an authority waits for its first keys, they may come later; else it is
+    /// not to start with others than these.
+    pub(crate) async fn load_first(&self) -> Result<(), String> {
+        let mut rounds = self.rounds.lock().await;
+        self.ask(&mut rounds).await;
+        match &rounds.problem {
+            Some(problem) if !self.authority.keys().is_empty() => Err(problem.clone()),
+            _ => Ok(()),
+        }
+    }
+
     /// Asks now, whenever that was done last.
     pub(crate) async fn load(&self) {
         let mut rounds = self.rounds.lock().await;
@@ -74,8 +88,14 @@ impl Keys {
         if self.ended.load(Ordering::Acquire) != ended {
             return true;
         }
-        if rounds.begun.is_some_and(|begun| begun.elapsed() < self.source.cool_down()) {
-            return false;
+        let cool_down = self.source.cool_down();
+        let left = cool_down.saturating_sub(rounds.begun.map_or(Duration::MAX, |at| at.elapsed()));
+        if !left.is_zero() {
+            if cool_down > PATIENCE {
+                return false;
+            }
+            // It costs little to ask, and less to wait than to refuse a good token.
+            tokio::time::sleep(left).await;
         }
         self.ask(&mut rounds).await;
         true

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_core::keys::{KeyError, KeySource};
-use auth_core::{Algorithm, Key, KeyRing, Outage};
+use auth_core::{Algorithm, Fault, Key, KeyRing, Outage, Settings};
 use reqwest::{Certificate, Client, redirect};
 use serde::Deserialize;
 use url::Url;
@@ -42,6 +42,8 @@ const MAX_BYTES: usize = 256 * 1024;
 pub struct RemoteKeys {
     options: RemoteKeysBuilder,
     url: Url,
+    /// Who publishes them, where the URL is that of an OpenID configuration.
+    issuer: Option<String>,
     client: Client,
 }
 
@@ -63,7 +65,8 @@ pub struct RemoteKeysBuilder {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RemoteKeysError {
-    /// Not an absolute URL, or not one of https (and plain HTTP was not allowed).
+    /// Not an absolute URL, not one of https (and plain HTTP was not allowed), one with a password, or
+    /// that of an OpenID configuration with something behind it.
     Url,
     /// [`RemoteKeysBuilder::root_certificate`] is not a certificate in PEM.
     Certificate,
@@ -71,6 +74,9 @@ pub enum RemoteKeysError {
     Client,
     /// [`RemoteKeysBuilder::rsa_algorithm`] is not one of RSA.
     Algorithm,
+    /// [`RemoteKeysBuilder::interval`] is under 100 ms, or longer than
+    /// [`RemoteKeysBuilder::max_staleness`], or there is no time for an answer.
+    Times,
 }
 
 impl fmt::Display for RemoteKeysError {
@@ -80,6 +86,7 @@ impl fmt::Display for RemoteKeysError {
             Self::Certificate => "the root certificate is not one in PEM",
             Self::Client => "no HTTPS client could be made",
             Self::Algorithm => "rsa_algorithm must be one of RSA",
+            Self::Times => "interval must be 100 ms or more, and no longer than max_staleness",
         })
     }
 }
@@ -166,6 +173,17 @@ impl RemoteKeysBuilder {
         if ![RS256, RS384, RS512, PS256, PS384, PS512].contains(&self.rsa) {
             return Err(RemoteKeysError::Algorithm);
         }
+        if self.interval < Duration::from_millis(100)
+            || self.interval > self.max_staleness
+            || self.timeout.is_zero()
+        {
+            return Err(RemoteKeysError::Times);
+        }
+        let issuer = match url.as_str().strip_suffix(OPENID) {
+            Some(_) => self.url.strip_suffix(OPENID).map(str::to_owned),
+            None if url.path().contains(OPENID) => return Err(RemoteKeysError::Url),
+            None => None,
+        };
         let mut client = Client::builder()
             .redirect(redirect::Policy::none())
             .https_only(!self.allow_http)
@@ -179,13 +197,15 @@ impl RemoteKeysBuilder {
             client = client.tls_certs_merge(certificates);
         }
         let client = client.build().map_err(|_| RemoteKeysError::Client)?;
-        Ok(RemoteKeys { options: self, url, client })
+        Ok(RemoteKeys { options: self, url, issuer, client })
     }
 
     fn parse(&self, url: &str) -> Option<Url> {
         let url = Url::parse(url).ok()?;
         let is_allowed = url.scheme() == "https" || (self.allow_http && url.scheme() == "http");
-        (is_allowed && url.has_host()).then_some(url)
+        // It will be in the log.
+        let is_public = url.username().is_empty() && url.password().is_none();
+        (is_allowed && is_public && url.has_host()).then_some(url)
     }
 }
 
@@ -238,14 +258,14 @@ struct Configuration {
 
 impl RemoteKeys {
     async fn fetch(&self) -> Result<KeyRing, FetchError> {
-        let Some(issuer) = self.options.url.strip_suffix(OPENID) else {
+        let Some(issuer) = &self.issuer else {
             return self.to_ring(&self.get(self.url.clone()).await?);
         };
         let configuration = self.get(self.url.clone()).await?;
         let configuration: Configuration =
             serde_json::from_slice(&configuration).map_err(|_| FetchError::Configuration)?;
         // OpenID Connect Discovery 1.0 §4.3 (ASVS 10.5.3). One `/` at the end is not in the URL.
-        if configuration.issuer.strip_suffix('/').unwrap_or(&configuration.issuer) != issuer {
+        if without_slash(&configuration.issuer) != issuer {
             return Err(FetchError::Issuer);
         }
         let url = self.options.parse(&configuration.jwks_uri).ok_or(FetchError::KeysUrl)?;
@@ -294,8 +314,27 @@ impl RemoteKeys {
     }
 }
 
+fn without_slash(issuer: &str) -> &str {
+    issuer.strip_suffix('/').unwrap_or(issuer)
+}
+
 #[async_trait]
 impl KeySource for RemoteKeys {
+    /// RFC 8725 §3.8: the keys are those of one issuer, and for its tokens only.
+    fn check(&self, settings: &Settings) -> Result<(), Fault> {
+        match (&settings.issuer, &self.issuer) {
+            (None, _) => {
+                let problem = "is required with keys by URL: whose tokens they are for";
+                Err(Fault::new("issuer", problem))
+            }
+            (Some(expected), Some(issuer)) if without_slash(expected) != issuer => {
+                let problem = "is not the issuer whose OpenID configuration names the keys";
+                Err(Fault::new("issuer", problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn load(&self) -> Result<Option<KeyRing>, Outage> {
         self.fetch().await.map(Some).map_err(Outage::because)
     }

@@ -321,6 +321,10 @@ async fn a_public_key_alone_verifies_and_does_not_issue() {
     };
     let verifier = World::with(settings).await;
     assert!(!verifier.authority.issues());
+    // A PEM does not say what its issuer calls it.
+    let key = Key::from_private_pem(Algorithm::EdDSA, pem).unwrap().with_kid("their name");
+    let (named, _) = World::with_keys(KeyRing::new(key)).await.pair().await;
+    assert!(verifier.authenticate(&named).is_ok());
     assert_eq!(verifier.authenticate(&access).unwrap().user_id(), "1");
     let client = auth_core::ClientInfo::default();
     let login = verifier.authority.login("user", "alice", common::PASSWORD, &client).await;

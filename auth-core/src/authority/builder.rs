@@ -25,6 +25,7 @@ use crate::store::{MemoryStore, SessionStore};
 pub struct AuthorityBuilder {
     settings: Settings,
     keys: Option<KeyRing>,
+    verifies_only: bool,
     store: Option<Arc<dyn SessionStore>>,
     directories: HashMap<String, Arc<dyn UserDirectory>>,
     clock: Clock,
@@ -38,6 +39,7 @@ impl AuthorityBuilder {
         Self {
             settings,
             keys: None,
+            verifies_only: false,
             store: None,
             directories: HashMap::new(),
             clock: Clock::system(),
@@ -52,6 +54,7 @@ impl AuthorityBuilder {
             || settings.jwk_url.is_some()
             || settings.signing_key.is_some();
         let builder = Self::new(settings).store(MemoryStore::new()).users(NoUsers);
+        let builder = Self { verifies_only: true, ..builder };
         if has_keys { builder } else { builder.keys(KeyRing::verifying([])) }
     }
 
@@ -129,16 +132,24 @@ impl AuthorityBuilder {
         let mut faults = self.settings.check();
 
         let ring = match self.keys {
-            Some(_) if self.settings.signing_key.is_some() => {
-                let problem = "is set, and a key ring is given: only one can hold";
-                Err(Fault::new("signing_key", problem))
+            Some(ring) => {
+                for (name, is_set) in [
+                    ("signing_key", self.settings.signing_key.is_some()),
+                    ("verifying_key", self.settings.verifying_key.is_some()),
+                    ("jwk_url", self.settings.jwk_url.is_some()),
+                ] {
+                    if is_set {
+                        let problem = "is set, and a key ring is given: only one can hold";
+                        faults.push(Fault::new(name, problem));
+                    }
+                }
+                Ok(ring)
             }
-            Some(ring) => Ok(ring),
             None => KeyRing::from_settings(&self.settings),
         };
         let ring = ring.and_then(|ring| {
             ring.check().map_err(|error| Fault::new("keys", error.to_string()))?;
-            Ok(ring)
+            Ok(if self.verifies_only { ring.into_verifying() } else { ring })
         });
         let ring = ring.map_err(|fault| faults.push(fault)).ok();
 
@@ -171,6 +182,7 @@ impl AuthorityBuilder {
             SettingsError(vec![Fault::new("password_lanes", outage.to_string())])
         })?;
         Ok(Authority(Arc::new(Inner {
+            issues: ring.can_sign(),
             jws: Jws::new(ring, self.settings.longest_token_lifetime()),
             clock: self.clock,
             store,

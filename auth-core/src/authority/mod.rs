@@ -77,6 +77,8 @@ struct Inner {
     settings: Settings,
     clock: Clock,
     jws: Jws,
+    /// Whether it was built with a key that signs.
+    issues: bool,
     store: Arc<dyn SessionStore>,
     directories: HashMap<String, Arc<dyn UserDirectory>>,
     passwords: PasswordLanes,
@@ -129,20 +131,23 @@ impl Authority {
     /// Replaces all keys, between two requests. What the old ones signed is refused from then on, unless
     /// they are among the new ones ([`KeyRing::also_accept`], [`KeyRing::also_sign_from`]).
     ///
+    /// One that was built to verify only goes on to: what could sign is left out.
+    ///
     /// # Errors
     /// Keys that do not go together, or none that signs where there was one. The old ones stay.
     pub fn set_keys(&self, keys: KeyRing) -> Result<(), KeyError> {
         keys.check()?;
-        if self.issues() && !keys.can_sign() {
-            return Err(KeyError::CannotSign);
+        match self.issues() {
+            true if !keys.can_sign() => return Err(KeyError::CannotSign),
+            true => self.0.jws.replace(keys),
+            false => self.0.jws.replace(keys.into_verifying()),
         }
-        self.0.jws.replace(keys);
         Ok(())
     }
 
-    /// Whether it can issue tokens, or only verifies those of another issuer.
+    /// Whether it can issue tokens, or was built to verify those of another issuer.
     pub fn issues(&self) -> bool {
-        self.keys().can_sign()
+        self.0.issues
     }
 
     /// To be asked before anything is done that ends in a token.

@@ -62,6 +62,11 @@ impl KeyRing {
         Self { keys: keys.map(|key| Member::new(key, None)).collect() }
     }
 
+    /// The same keys without what signs.
+    pub(crate) fn into_verifying(self) -> Self {
+        Self::verifying(self.keys.into_iter().map(|member| member.key))
+    }
+
     /// Adds a key whose tokens are accepted: the next one, which other nodes may sign with
     /// already, or one that is retired until its last token has expired.
     #[must_use]
@@ -264,7 +269,12 @@ fn private_keys(algorithm: Algorithm, text: &[u8]) -> Result<KeyRing, KeyError> 
 /// The public keys that a text holds: one in PEM or as a JWK, or a set of them.
 fn public_keys(algorithm: Algorithm, text: &[u8]) -> Result<Vec<Key>, KeyError> {
     if !jwk::is_set(text) {
-        return Ok(vec![from_public_text(algorithm, text)?]);
+        let mut key = from_public_text(algorithm, text)?;
+        // A PEM does not say what its issuer calls it.
+        if !jwk::is_jwk(text) {
+            key.kid = None;
+        }
+        return Ok(vec![key]);
     }
     let keys: Vec<Key> = Key::from_jwk_set(text, Some(algorithm).filter(is_rsa))?
         .into_iter()

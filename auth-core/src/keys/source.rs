@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::KeyRing;
-use crate::error::Outage;
+use crate::error::{Fault, Outage};
+use crate::settings::Settings;
 
 /// Where the keys of an authority come from, when they change while it runs:
 /// [`KeyDirectory`](super::KeyDirectory), or the key set of another issuer.
@@ -14,6 +15,15 @@ use crate::error::Outage;
 /// [`Authority::set_keys`](crate::Authority::set_keys). `actix_jwt::AuthBuilder::keys_from` does.
 #[async_trait]
 pub trait KeySource: Send + Sync + 'static {
+    /// Whether it goes with the settings of the authority. Asked once, at the start.
+    ///
+    /// # Errors
+    /// The setting that it needs.
+    fn check(&self, settings: &Settings) -> Result<(), Fault> {
+        let _ = settings;
+        Ok(())
+    }
+
     /// The keys as they are now; `None` where they are as they were at the last call.
     ///
     /// # Errors

@@ -52,7 +52,12 @@ fn keys_at(url: String) -> RemoteKeysBuilder {
 
 impl Service {
     async fn start(keys: RemoteKeysBuilder) -> Self {
-        let authority = Authority::verifier(settings()).build().unwrap();
+        Self::start_for(ISSUER, keys).await
+    }
+
+    async fn start_for(issuer: &str, keys: RemoteKeysBuilder) -> Self {
+        let settings = Settings { issuer: Some(issuer.to_owned()), ..settings() };
+        let authority = Authority::verifier(settings).build().unwrap();
         let auth = Auth::builder(authority).keys_from(keys.build().unwrap());
         Self::of(auth.start().await.unwrap()).await
     }
@@ -186,9 +191,9 @@ fn a_flood_of_unknown_keys_causes_one_fetch_a_cool_down_and_all_who_wait_share_i
         assert_eq!(server.hits(), 1);
         assert_eq!(service.me(&new.token()).await, 401, "it is looked at again in an hour");
 
+        // One that is short is waited for.
         let keys = keys_at(server.url("/jwks")).cool_down(MOMENT);
         let service = Service::start(keys).await;
-        tokio::time::sleep(MOMENT).await;
         server.put("/jwks", Page::Slow(Duration::from_millis(1), set_of(&[&new])));
         let before = server.hits();
         let token = new.token();
@@ -256,6 +261,7 @@ fn what_is_no_key_set_leaves_the_old_keys_in_use() {
             ("silence", Page::Silent),
             ("too long, and says so", Page::Long(64 << 20, true)),
             ("too long, and does not say so", Page::Long(64 << 20, false)),
+            ("keys, and too much more", Page::Body(format!("{set}{}", " ".repeat(256 * 1024)))),
             ("cut off", Page::Cut(set.clone())),
             ("half of it", Page::Body(set[..set.len() / 2].into())),
             ("empty", Page::Body(String::new())),
@@ -323,6 +329,25 @@ fn a_slow_issuer_delays_only_those_who_need_its_answer() {
 }
 
 #[test]
+fn a_client_that_goes_away_does_not_end_what_others_wait_for() {
+    test(async {
+        let (server, old, new) =
+            (Server::start().await, Pair::new(Algorithm::EdDSA), Pair::new(Algorithm::EdDSA));
+        server.put_keys(&[&old]);
+        let service = Service::start(keys_at(server.url("/jwks"))).await;
+        let set = set_of(&[&new]);
+        // Half a second.
+        let pause = Duration::from_millis(500) / u32::try_from(set.len()).unwrap();
+        server.put("/jwks", Page::Slow(pause, set));
+        let token = new.token();
+        let impatient = tokio::time::timeout(Duration::from_millis(50), service.me(&token));
+        assert!(impatient.await.is_err(), "it has gone away");
+        assert_eq!(service.me(&token).await, 200);
+        assert_eq!(server.hits(), 2, "at the start, and for the one that went away");
+    });
+}
+
+#[test]
 fn an_openid_provider_is_found_by_its_name() {
     test(async {
         let (server, pair) = (Server::start().await, Pair::new(Algorithm::RS256));
@@ -333,26 +358,86 @@ fn an_openid_provider_is_found_by_its_name() {
             let page = Page::Body(configuration.to_string());
             server.put("/tenant/.well-known/openid-configuration", page);
         };
-        configure(&name, &server.url("/jwks"));
         let keys = || RemoteKeys::openid(&name).allow_http().timeout(Duration::from_secs(1));
-        for keys in [keys(), RemoteKeys::openid(&format!("{name}/")).allow_http()] {
-            assert_eq!(Service::start(keys).await.me(&pair.token()).await, 200);
+        let now = auth_core::Clock::system().now_seconds();
+        let token = |issuer: &str| {
+            let claims = json!({
+                "iss": issuer, "aud": AUDIENCE, "sub": "7", "jti": "1", "exp": now + 60,
+            });
+            pair.sign(pair.kid(), &claims)
+        };
+        for named in [name.clone(), format!("{name}/")] {
+            configure(&named, &server.url("/jwks"));
+            let service = Service::start_for(&named, keys()).await;
+            assert_eq!(service.me(&token(&named)).await, 200);
+            assert_eq!(service.me(&token(ISSUER)).await, 401);
         }
         for (issuer, jwks_uri) in [
             ("https://evil.example", server.url("/jwks")),
             (&*name.to_uppercase(), server.url("/jwks")),
             (&*format!("{name}/x"), server.url("/jwks")),
+            (&*format!("{name}//"), server.url("/jwks")),
             (&*name, "file:///etc/passwd".to_owned()),
             (&*name, "/jwks".to_owned()),
             (&*name, server.url("/nothing")),
         ] {
             configure(issuer, &jwks_uri);
-            let status = Service::start(keys()).await.me(&pair.token()).await;
+            let status = Service::start_for(&name, keys()).await.me(&token(&name)).await;
             assert_eq!(status, 503, "{issuer} {jwks_uri}");
         }
         server.put("/tenant/.well-known/openid-configuration", Page::Body("{}".into()));
-        assert_eq!(Service::start(keys()).await.me(&pair.token()).await, 503);
+        assert_eq!(Service::start_for(&name, keys()).await.me(&token(&name)).await, 503);
     });
+}
+
+#[test]
+fn keys_that_do_not_go_with_the_authority_are_refused_at_start() {
+    test(async {
+        let (server, pair) = (Server::start().await, Pair::new(Algorithm::ES256));
+        server.put_keys(&[&pair]);
+        let start = async |authority: Authority, keys: RemoteKeysBuilder| {
+            let auth = Auth::builder(authority).keys_from(keys.build().unwrap()).start().await;
+            auth.map(|_| ()).unwrap_err().to_string()
+        };
+        let verifier = |issuer: Option<&str>| {
+            let issuer = issuer.map(str::to_owned);
+            Authority::verifier(Settings { issuer, ..settings() }).build().unwrap()
+        };
+        let keys = || keys_at(server.url("/jwks"));
+        assert!(start(verifier(None), keys()).await.contains("issuer"), "whose tokens are they?");
+        let other = RemoteKeys::openid(&server.url("")).allow_http();
+        assert!(start(verifier(Some(ISSUER)), other).await.contains("issuer"));
+
+        let issuing = Authority::builder(Settings {
+            signing_key: Some(tests::token::SIGNING_KEY.into()),
+            ..settings()
+        });
+        let issuing = issuing.store(auth_core::MemoryStore::new()).users(Nobody).build().unwrap();
+        assert!(
+            start(issuing, keys()).await.contains("can sign"),
+            "it would refuse its own tokens"
+        );
+
+        let verifier = verifier(Some(ISSUER));
+        verifier.set_keys(auth_core::KeyRing::new(Pair::new(Algorithm::ES256).key)).unwrap();
+        assert!(!verifier.issues() && !verifier.keys().can_sign(), "built to verify only");
+    });
+}
+
+struct Nobody;
+
+#[async_trait::async_trait]
+impl auth_core::UserDirectory for Nobody {
+    async fn find_by_login(
+        &self,
+        _: &str,
+    ) -> Result<Option<auth_core::Account>, auth_core::Outage> {
+        Ok(None)
+    }
+
+    async fn load(&self, _: &str) -> Result<Option<auth_core::Account>, auth_core::Outage> {
+        Ok(None)
+    }
 }
 
 #[test]
@@ -374,7 +459,7 @@ fn keys_come_over_https_from_somebody_with_a_certificate_that_is_trusted() {
         let page = Page::Body(configuration.to_string());
         server.put("/.well-known/openid-configuration", page);
         let keys = RemoteKeys::openid(&server.url("")).root_certificate(server.certificate());
-        assert_eq!(Service::start(keys).await.me(&pair.token()).await, 503);
+        assert_eq!(Service::start_for(&server.url(""), keys).await.me(&pair.token()).await, 503);
         assert_eq!(plain.hits(), 0);
     });
 }
@@ -390,6 +475,13 @@ fn options_that_cannot_work_are_refused_at_start() {
     assert!(at().build().is_ok());
     let error = at().rsa_algorithm(Algorithm::HS256).build().unwrap_err();
     assert_eq!(error, RemoteKeysError::Algorithm);
+    for keys in [
+        at().interval(Duration::ZERO),
+        at().max_staleness(Duration::from_secs(1)),
+        at().timeout(Duration::ZERO),
+    ] {
+        assert_eq!(keys.build().unwrap_err(), RemoteKeysError::Times);
+    }
     let error = at().root_certificate("no certificate").build().unwrap_err();
     assert_eq!(error, RemoteKeysError::Certificate);
 }
