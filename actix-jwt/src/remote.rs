@@ -181,7 +181,9 @@ impl RemoteKeysBuilder {
         }
         let issuer = match url.as_str().strip_suffix(OPENID) {
             Some(_) => self.url.strip_suffix(OPENID).map(str::to_owned),
-            None if url.path().contains(OPENID) => return Err(RemoteKeysError::Url),
+            None if url.path().trim_end_matches('/').ends_with(OPENID) => {
+                return Err(RemoteKeysError::Url);
+            }
             None => None,
         };
         let mut client = Client::builder()

@@ -92,6 +92,10 @@ impl Jws {
     }
 
     pub(crate) fn replace(&self, ring: KeyRing) {
+        // What was verified stays so.
+        if self.ring.load().ring.is_same(&ring) {
+            return;
+        }
         self.ring.store(Arc::new(Headed::new(ring, self.lifetime)));
     }
 

@@ -143,7 +143,7 @@ settings! {
     /// PS256, PS384, PS512, ES256, ES384 or EdDSA (Ed25519). Default HS256.
     algorithm: Algorithm = Algorithm::HS256;
     /// The secret (HS256, HS384, HS512) or the private key in PEM, or either as a JWK, or a JWK set of
-    /// which the first that can signs. Required, unless
+    /// which the first private one of `algorithm` signs and the others are accepted. Required, unless
     /// the authority is given a [`KeyRing`](crate::KeyRing), or only verifies the tokens of another
     /// issuer.
     signing_key: Option<SecretText> = None;

@@ -255,8 +255,17 @@ fn a_next_key_that_is_given_up_leaves_the_active_one_active() {
     let (_home, directory) = new();
     let first = directory.generate(Algorithm::EdDSA, at(0)).unwrap();
     let (second, _) = directory.rotate(None, at(0), MINUTES, DAY).unwrap();
+    let almost = directory.retire(&second, at(590), DAY, false);
+    assert!(matches!(almost, Err(KeyDirectoryError::InUse)), "by other clocks it signs");
     directory.retire(&second, at(10), DAY, false).unwrap();
-    assert_eq!(states(&directory, at(99_999)), [(first, KeyState::Active)]);
+    assert_eq!(states(&directory, at(99_999)), [(first.clone(), KeyState::Active)]);
+
+    // Also when somebody removes the file by hand, or it cannot be read.
+    let (second, _) = directory.rotate(None, at(0), MINUTES, DAY).unwrap();
+    std::fs::remove_file(file_of(&directory, &second)).unwrap();
+    for now in [0, 599, 601, 10 * 86_400] {
+        assert_eq!(states(&directory, at(now)), [(first.clone(), KeyState::Active)], "{now}");
+    }
 }
 
 #[test]

@@ -430,6 +430,32 @@ async fn a_retired_key_verifies_until_its_last_token_has_expired_and_then_goes()
 }
 
 #[tokio::test]
+async fn a_retired_key_verifies_for_as_long_as_the_longest_lifetime_and_a_minute() {
+    let week = 7 * 86_400;
+    let settings =
+        Settings { refresh_token_lifetime: common::seconds(week), ..Settings::default() };
+    let make = || {
+        let text = generate(Algorithm::EdDSA).unwrap();
+        Key::from_private_pem(Algorithm::EdDSA, text.as_bytes()).unwrap()
+    };
+    let (old, new) = (make(), make());
+    let old_kid = old.kid().unwrap().to_owned();
+    let switch = chrono::DateTime::from_timestamp(1_800_000_001, 0).unwrap();
+    let ring = KeyRing::new(old).also_sign_from(new, switch);
+    let world = World::with_settings_and_keys(settings, ring).await;
+    let (_, refresh) = world.pair().await;
+    let is_published =
+        || world.authority.jwks().keys.iter().any(|jwk| jwk.kid() == old_kid.as_str());
+    world.wait(common::seconds(week - 1)).await;
+    assert!(world.refresh(&refresh).await.is_ok());
+    // For nodes whose clocks differ.
+    world.wait(common::seconds(61)).await;
+    assert!(is_published());
+    world.wait(common::seconds(1)).await;
+    assert!(!is_published());
+}
+
+#[tokio::test]
 async fn keys_are_replaced_between_two_requests_and_never_by_ones_that_cannot_sign() {
     let world = World::with_keys(KeyRing::new(other_key())).await;
     let (access, _) = world.pair().await;
@@ -488,6 +514,21 @@ async fn a_set_can_be_given_as_a_setting() {
     let earlier = World::with_keys(KeyRing::new(old)).await;
     assert!(world.authenticate(&earlier.pair().await.0).is_ok(), "the other one is accepted");
     assert!(KeyRing::from_settings(&settings(Algorithm::ES256)).is_err(), "it does not sign");
+    let mine = json!({"keys": [serde_json::from_str::<Value>(include_str!("keys/rsa.jwk.json")).unwrap(), okp]}).to_string();
+    for (algorithm, kid) in [(Algorithm::EdDSA, Some("new")), (Algorithm::PS256, None)] {
+        let settings = Settings { algorithm, ..Settings::with_signing_key(&*mine) };
+        let world = World::with(settings).await;
+        let header = jsonwebtoken::decode_header(&world.pair().await.0).unwrap();
+        assert_eq!(header.alg, algorithm, "the first of this algorithm signs");
+        assert!(kid.is_none() || header.kid.as_deref() == kid);
+    }
+    // Beside a key that signs, the others of the set are accepted.
+    let beside = Settings {
+        verifying_key: Some(json!({"keys": [jwk_of(&from_jwk(&okp).unwrap()), jwk_of(&Key::from_public_pem(Algorithm::ES256, pem!("p256.spki").as_bytes()).unwrap())]}).to_string()),
+        algorithm: Algorithm::EdDSA,
+        ..Settings::with_signing_key(okp.to_string())
+    };
+    assert!(World::with(beside).await.authenticate(&earlier.pair().await.0).is_ok());
 
     let published = serde_json::to_string(&world.authority.jwks()).unwrap();
     let verifying = |text: &str| Settings {

@@ -97,19 +97,35 @@ async fn a_token_that_was_seen_is_refused_once_its_key_has_gone() {
     warm(&world, &access);
     world.authority.set_keys(KeyRing::new(new)).unwrap();
     assert!(matches!(world.authenticate(&access), Err(VerifyError::UnknownKey)));
+}
 
-    // And by the clock alone.
-    let (old, new) = (key(Algorithm::EdDSA), key(Algorithm::ES256));
-    let begin = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-    let world = World::with_keys(KeyRing::new(old).also_sign_from(new, begin)).await;
-    // The one that is retired has signed a token that lives too long.
-    let forever = World::with(Settings {
-        access_token_lifetime: seconds(10 * 86_400),
-        ..Settings::with_signing_key(SECRET)
-    });
-    drop(forever);
+#[tokio::test]
+async fn the_same_keys_again_forget_nothing_and_a_key_that_ends_by_the_clock_is_forgotten() {
+    let text = generate(Algorithm::EdDSA).unwrap();
+    let old = || Key::from_private_pem(Algorithm::EdDSA, text.as_bytes()).unwrap();
+    let world = World::with_keys(KeyRing::new(old())).await;
     let (access, _) = world.pair().await;
     warm(&world, &access);
+    let bytes = world.authority.token_cache_bytes();
+    world.authority.set_keys(KeyRing::new(old())).unwrap();
+    world.wait(seconds(0)).await;
+    assert_eq!(world.authority.token_cache_bytes(), bytes);
+
+    // A token that would live longer than its key: made elsewhere, with longer lifetimes.
+    let begin = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    let other = generate(Algorithm::ES256).unwrap();
+    let other = Key::from_private_pem(Algorithm::ES256, other.as_bytes()).unwrap();
+    world.authority.set_keys(KeyRing::new(old()).also_sign_from(other, begin)).unwrap();
+    let claims = json!({
+        "token_type": "access", "exp": 1_900_000_000, "jti": "1", "user_id": "1",
+    });
+    let pem = EncodingKey::from_ed_pem(text.as_bytes()).unwrap();
+    let long = jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &pem).unwrap();
+    warm(&world, &long);
+    world.wait(seconds(86_400 + 59)).await;
+    assert!(world.authenticate(&long).is_ok());
+    world.hands.advance(seconds(1));
+    assert!(world.authenticate(&long).is_err());
 }
 
 #[tokio::test]

@@ -136,6 +136,9 @@ async fn a_name_twice_is_refused_wherever_it_stands() {
         r#""x":1,"x":1"#,
         r#""x":{"a":1,"a":1}"#,
         r#""x":[[{"a":{"b":1,"\u0062":2}}]]"#,
+        r#""role":{"a":1,"a":2}"#,
+        r#""amr":[{"a":1,"a":2}]"#,
+        r#""rights_version":{"a":1,"a":2}"#,
     ] {
         assert!(world.authenticate(&payload(twice)).is_err(), "{twice}");
     }

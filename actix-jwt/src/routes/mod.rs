@@ -55,7 +55,8 @@ impl Auth {
     }
 
     /// The routes of SimpleJWT under `path`: `POST` to `/` (username and password for a token
-    /// pair), `/refresh/`, `/verify/`, `/blacklist/`, `/sliding/` and `/sliding/refresh/`.
+    /// pair), `/refresh/`, `/verify/`, `/blacklist/`, `/sliding/` and `/sliding/refresh/`. Where the
+    /// authority only verifies, there is `/verify/` alone; the other routes below are not there then.
     pub fn token_routes(&self, path: &str) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
         self.routes(path, token::ROUTES)
     }
@@ -118,14 +119,20 @@ impl Auth {
         let auth = self.clone();
         let path = path.trim_end_matches('/').to_owned();
         move |config| {
+            let issues = auth.authority().issues();
             for (suffix, methods) in routes {
-                let resource = resource(&format!("{path}{suffix}"), methods);
-                config.service(resource.app_data(auth.clone()));
+                if issues || FOR_VERIFIERS.contains(suffix) {
+                    let resource = resource(&format!("{path}{suffix}"), methods);
+                    config.service(resource.app_data(auth.clone()));
+                }
             }
             config.app_data(auth);
         }
     }
 }
+
+/// What a service has that issues no tokens, and so has no users and no sessions.
+const FOR_VERIFIERS: [&str; 2] = ["/verify/", "/jwks.json"];
 
 /// Paths below where they are mounted, each with its methods.
 type Routes = &'static [(&'static str, &'static Methods)];

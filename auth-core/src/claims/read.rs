@@ -4,12 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, MapAccess, Visitor};
-use serde_json::Value;
 
 use super::{DEFAULT_USER_TYPE, Facts, SINGLE_USER_CLAIM, TokenKind};
 use crate::clock::seconds;
 use crate::error::VerifyError;
-use crate::json::{Names, Skipped, Text};
+use crate::json::{Loose, Names, Skipped, Text};
 use crate::jws::Payload;
 use crate::session::{Method, Principal, SessionId};
 use crate::settings::Settings;
@@ -42,8 +41,8 @@ pub(crate) struct RawClaims<'a> {
     auth_time: Option<u64>,
     methods: Vec<Method>,
     is_staff: bool,
-    role: Option<String>,
-    scope: Option<String>,
+    role: Option<Cow<'a, str>>,
+    scope: Option<Cow<'a, str>>,
 }
 
 impl<'a> RawClaims<'a> {
@@ -195,7 +194,9 @@ impl<'de> Visitor<'de> for ClaimsSeed<'_> {
                 // These only grant. Another issuer may mean something else by them: then they
                 // grant nothing.
                 "amr" => claims.methods = methods(&map.next_value()?),
-                "is_staff" => claims.is_staff = map.next_value::<Value>()? == Value::Bool(true),
+                "is_staff" => {
+                    claims.is_staff = matches!(map.next_value()?, Loose::Bool(true));
+                }
                 "role" => claims.role = text(map.next_value()?),
                 "scope" => claims.scope = text(map.next_value()?),
                 name if name == names.token_type_claim => {
@@ -242,8 +243,11 @@ fn generation<'de, A: MapAccess<'de>>(map: &mut A) -> Result<u64, A::Error> {
 }
 
 /// Another issuer may mean something else by it: then it is as good as none.
-fn rights_version(value: &Value) -> u64 {
-    value.as_u64().unwrap_or(0)
+fn rights_version(value: &Loose<'_>) -> u64 {
+    match value {
+        Loose::Number(version) => *version,
+        _ => 0,
+    }
 }
 
 fn bounded<'de, A: MapAccess<'de>>(map: &mut A, max: u64) -> Result<u64, A::Error> {
@@ -285,16 +289,20 @@ impl<'de> de::Deserialize<'de> for Id<'de> {
     }
 }
 
-fn text(value: Value) -> Option<String> {
+fn text(value: Loose<'_>) -> Option<Cow<'_, str>> {
     match value {
-        Value::String(text) => Some(text),
+        Loose::Text(text) => Some(text),
         _ => None,
     }
 }
 
-fn methods(value: &Value) -> Vec<Method> {
-    let words = value.as_array().into_iter().flatten();
-    words.filter_map(|word| Method::from_stored(word.as_str()?)).collect()
+fn methods(value: &Loose<'_>) -> Vec<Method> {
+    let Loose::List(words) = value else { return Vec::new() };
+    let method = |word: &Loose<'_>| match word {
+        Loose::Text(word) => Method::from_stored(word),
+        _ => None,
+    };
+    words.iter().filter_map(method).collect()
 }
 
 /// `aud`: a text, or a list of texts.

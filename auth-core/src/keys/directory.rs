@@ -26,6 +26,9 @@ use files::{Contents, at};
 /// than the one who removes it was told.
 const KEEP_ENDED: TimeDelta = TimeDelta::days(90);
 
+/// By so much the clocks of nodes may differ.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+
 /// A change takes milliseconds, but for making an RSA key.
 const LOCK_ATTEMPTS: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
@@ -306,6 +309,10 @@ impl KeyDirectory {
         };
         match states[i].1 {
             KeyState::Active | KeyState::Retired(_) if !at_once => {
+                return Err(KeyDirectoryError::InUse);
+            }
+            // By a clock that is ahead it signs already.
+            KeyState::Next(Some(begin)) if !at_once && begin < later(now, CLOCKS_DIFFER) => {
                 return Err(KeyDirectoryError::InUse);
             }
             // The next one, or a new one: none that came before may sign again.

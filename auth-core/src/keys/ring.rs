@@ -138,13 +138,15 @@ impl KeyRing {
                 let ring = private_keys(algorithm, secret).map_err(fault("signing_key"))?;
                 let thumbprint = |key: &Key| key.public_jwk().map(|jwk| jwk.thumbprint());
                 let own = thumbprint(&ring.keys[0].key);
-                if own.is_some()
-                    && public.is_some_and(|keys| !keys.iter().any(|key| thumbprint(key) == own))
-                {
+                let Some(mut public) = public.filter(|_| own.is_some()) else { return Ok(ring) };
+                let count = public.len();
+                public.retain(|key| thumbprint(key) != own);
+                if public.len() == count {
                     let problem = "is not the public half of signing_key";
                     return Err(Fault::new("verifying_key", problem));
                 }
-                Ok(ring)
+                // The others of a set.
+                Ok(public.into_iter().fold(ring, Self::also_accept))
             }
             (None, Some(_), true) => {
                 let problem = "and jwk_url are both set: only one can hold";
@@ -158,6 +160,17 @@ impl KeyRing {
                 Err(Fault::new("signing_key", problem))
             }
         }
+    }
+
+    /// Whether it is the same keys, doing the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let is_same = |(a, b): (&Member, &Member)| {
+            a.key.is_same_key(&b.key)
+                && (&a.key.kid, a.key.algorithm) == (&b.key.kid, b.key.algorithm)
+                && a.key.can_sign() == b.key.can_sign()
+                && (a.signs_from, a.signs_until) == (b.signs_from, b.signs_until)
+        };
+        self.keys.len() == other.keys.len() && self.keys.iter().zip(&other.keys).all(is_same)
     }
 
     /// Whether a key of it can sign.
@@ -227,7 +240,7 @@ impl KeyRing {
     }
 
     /// When the last token has expired that this key can have signed; `None` while no other key is
-    /// to follow it.
+    /// to follow it, since then it signs for want of a better one, whatever it was told.
     pub(crate) fn end_of(&self, i: usize, lifetime: Duration) -> Option<DateTime<Utc>> {
         let begin = (self.keys[i].signs_from?, i);
         let begins = self.keys.iter().enumerate();
@@ -235,9 +248,9 @@ impl KeyRing {
             .filter_map(|(j, member)| Some((member.signs_from?, j)))
             .filter(|other| *other > begin)
             .min();
-        let followed_at = later.map(|(begin, _)| begin);
-        let stops_at = [followed_at, self.keys[i].signs_until].into_iter().flatten().min();
-        Some(crate::rotation::later(stops_at?, lifetime))
+        let (followed_at, _) = later?;
+        let stops_at = self.keys[i].signs_until.map_or(followed_at, |until| until.min(followed_at));
+        Some(crate::rotation::later(stops_at, lifetime))
     }
 
     /// The public halves, as `/.well-known/jwks.json` answers them (RFC 7517 §5). Secrets have
@@ -249,21 +262,30 @@ impl KeyRing {
 }
 
 /// The ring that a text holds: a secret, a private key in PEM, a JWK of either, or a set of them, of
-/// which the first that can signs with this algorithm.
+/// which the first private one of this algorithm signs.
 fn private_keys(algorithm: Algorithm, text: &[u8]) -> Result<KeyRing, KeyError> {
     if !jwk::is_set(text) {
         return Ok(KeyRing::new(from_text(algorithm, text)?));
     }
-    let mut ring = KeyRing::from_jwk_set(text)?;
-    // The one that signs is the first of the ring.
-    ring.keys.sort_by_key(|member| member.signs_from.is_none());
-    match &ring.keys[0] {
-        Member { signs_from: None, .. } => Err(KeyError::PublicKey),
-        Member { key, .. } if key.algorithm != algorithm => {
-            Err(KeyError::Unfit(key.algorithm, "another algorithm is configured"))
+    let mut keys = set_of(algorithm, text)?;
+    let signs = |key: &Key| key.can_sign() && key.algorithm == algorithm;
+    let active = match (keys.iter().position(signs), keys.iter().find(|key| key.can_sign())) {
+        (Some(active), _) => keys.remove(active),
+        (None, Some(other)) => {
+            return Err(KeyError::Unfit(other.algorithm, "another algorithm is configured"));
         }
-        _ => Ok(ring),
+        (None, None) => return Err(KeyError::PublicKey),
+    };
+    Ok(keys.into_iter().fold(KeyRing::new(active), KeyRing::also_accept))
+}
+
+fn set_of(algorithm: Algorithm, text: &[u8]) -> Result<Vec<Key>, KeyError> {
+    let rsa = Some(algorithm).filter(|algorithm| algorithm.family() == AlgorithmFamily::Rsa);
+    let keys: Vec<Key> = Key::from_jwk_set(text, rsa)?.into_iter().collect::<Result<_, _>>()?;
+    if keys.is_empty() {
+        return Err(KeyError::Jwk("the set has no keys"));
     }
+    Ok(keys)
 }
 
 /// The public keys that a text holds: one in PEM or as a JWK, or a set of them.
@@ -276,18 +298,11 @@ fn public_keys(algorithm: Algorithm, text: &[u8]) -> Result<Vec<Key>, KeyError> 
         }
         return Ok(vec![key]);
     }
-    let keys: Vec<Key> = Key::from_jwk_set(text, Some(algorithm).filter(is_rsa))?
-        .into_iter()
-        .collect::<Result<_, _>>()?;
+    let keys = set_of(algorithm, text)?;
     match keys.iter().any(Key::can_sign) {
         true => Err(KeyError::PrivateKey),
-        false if keys.is_empty() => Err(KeyError::Jwk("the set has no keys")),
         false => Ok(keys),
     }
-}
-
-fn is_rsa(algorithm: &Algorithm) -> bool {
-    algorithm.family() == AlgorithmFamily::Rsa
 }
 
 #[cfg(test)]

@@ -94,8 +94,12 @@ impl World {
 
     /// With these keys instead of a signing key.
     pub async fn with_keys(keys: KeyRing) -> Self {
+        Self::with_settings_and_keys(Settings::default(), keys).await
+    }
+
+    pub async fn with_settings_and_keys(settings: Settings, keys: KeyRing) -> Self {
         let hands = ManualClock::at_unix_seconds(1_800_000_000);
-        let builder = Authority::builder(Settings::default()).keys(keys);
+        let builder = Authority::builder(settings).keys(keys);
         Self::build(builder, MemoryStore::new(), Users::with_alice(), hands).await
     }
 

@@ -77,6 +77,8 @@ pub(crate) fn set_of(pairs: &[&Pair]) -> String {
 pub(crate) enum Page {
     Body(String),
     Status(u16),
+    /// A body, with a status that says that it is none.
+    Failed(u16, String),
     Redirect(String),
     /// The answer begins, and the rest comes a byte at a time, with so much between them.
     Slow(Duration, String),
@@ -215,6 +217,10 @@ async fn answer(
         }
         Page::Status(status) => {
             stream.write_all(head(status, "content-length: 0\r\n").as_bytes()).await?;
+        }
+        Page::Failed(status, body) => {
+            let head = head(status, &format!("content-length: {}\r\n", body.len()));
+            stream.write_all((head + &body).as_bytes()).await?;
         }
         Page::Redirect(to) => {
             let more = format!("content-length: 0\r\nlocation: {to}\r\n");

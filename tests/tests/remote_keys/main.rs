@@ -224,6 +224,8 @@ fn old_keys_serve_through_an_outage_up_to_the_limit() {
         let limit = Duration::from_secs(3);
         let keys = keys_at(server.url("/jwks")).interval(MOMENT).max_staleness(limit);
         let service = Service::start(keys).await;
+        // The limit counts from the last answer, not from the start.
+        tokio::time::sleep(limit + MOMENT).await;
         assert_eq!(service.me(&pair.token()).await, 200);
         let begun = Instant::now();
         server.go_away().await;
@@ -243,6 +245,23 @@ fn old_keys_serve_through_an_outage_up_to_the_limit() {
 }
 
 #[test]
+fn nothing_is_asked_any_more_when_the_service_has_ended() {
+    test(async {
+        let server = Server::start().await;
+        server.put_keys(&[&Pair::new(Algorithm::ES256)]);
+        let keys = keys_at(server.url("/jwks")).interval(Duration::from_millis(100));
+        let authority = Authority::verifier(settings()).build().unwrap();
+        let auth = Auth::builder(authority).keys_from(keys.build().unwrap()).start().await.unwrap();
+        eventually("it asks", async || server.hits() >= 3).await;
+        drop(auth);
+        tokio::time::sleep(MOMENT).await;
+        let hits = server.hits();
+        tokio::time::sleep(MOMENT).await;
+        assert_eq!(server.hits(), hits);
+    });
+}
+
+#[test]
 fn what_is_no_key_set_leaves_the_old_keys_in_use() {
     test(async {
         let (server, pair) = (Server::start().await, Pair::new(Algorithm::ES256));
@@ -254,6 +273,8 @@ fn what_is_no_key_set_leaves_the_old_keys_in_use() {
         let private = json!({"kty": "oct", "kid": "secret", "alg": "HS256", "k": "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T"});
         for (what, page) in [
             ("an error", Page::Status(500)),
+            ("an error with keys", Page::Failed(500, set.clone())),
+            ("keys that are not there", Page::Failed(404, set.clone())),
             ("nothing there", Page::Status(404)),
             ("not changed", Page::Status(304)),
             ("a redirection", Page::Redirect(server.url("/other"))),
@@ -286,6 +307,15 @@ fn what_is_no_key_set_leaves_the_old_keys_in_use() {
         let mixed = json!({"keys": [{"kty": "PQ"}, private, other.jwk(), {"kty": "RSA", "n": "AQAB", "e": "AQAB"}]});
         server.put("/jwks", Page::Body(mixed.to_string()));
         assert_eq!(service.me(&other.token()).await, 200);
+        // Of two with one name the first, and the others all the same.
+        let mut twin = Pair::new(Algorithm::EdDSA).jwk();
+        twin["kid"] = json!(other.kid());
+        let third = Pair::new(Algorithm::ES384);
+        let twins = json!({ "keys": [other.jwk(), twin, third.jwk()] });
+        server.put("/jwks", Page::Body(twins.to_string()));
+        assert_eq!(service.me(&third.token()).await, 200);
+        assert_eq!(service.me(&other.token()).await, 200);
+        server.put("/jwks", Page::Body(mixed.to_string()));
         // The published secret signs nothing: key confusion by the issuer.
         let now = auth_core::Clock::system().now_seconds();
         let claims =
@@ -502,9 +532,10 @@ fn the_setting_jwk_url_does_the_same() {
         let service = Auth::start(build(with(&server.url("/jwks"))).unwrap()).await.unwrap();
         let service = Service::of(service).await;
         assert_eq!(service.me(&pair.token()).await, 503);
-        let (status, _) =
-            service.post("/auth/token/", json!({"username": "a", "password": "b"})).await;
-        assert_eq!(status, 503, "it issues nothing");
+        for path in ["/auth/token/", "/auth/token/refresh/", "/auth/v1/users/login"] {
+            let request = service.http.post(format!("{}{path}", service.base)).json(&json!({}));
+            assert_eq!(request.send().await.unwrap().status(), 404, "{path}: it issues nothing");
+        }
         assert!(!service.auth.authority().issues());
     });
 }
