@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use smallvec::SmallVec;
 
 /// A value that is not looked at, but for this: in none of its objects does a name stand twice. RFC
 /// 8259 §4 leaves open what such an object means; RFC 7515 §4 and RFC 7519 §4 say to refuse it.
@@ -116,7 +117,7 @@ impl<'de> Deserialize<'de> for Loose<'de> {
 #[derive(Default)]
 pub(crate) struct Names<'a> {
     /// Few are quicker to go through than to hash.
-    few: Vec<Cow<'a, str>>,
+    few: SmallVec<[Cow<'a, str>; 16]>,
     /// The rest: anybody can send a great many.
     more: HashSet<Cow<'a, str>, foldhash::quality::RandomState>,
 }
@@ -124,13 +125,8 @@ pub(crate) struct Names<'a> {
 impl<'a> Names<'a> {
     const FEW: usize = 32;
 
-    pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self { few: Vec::with_capacity(capacity), ..Self::default() }
-    }
-
     pub(crate) fn add<E: Error>(&mut self, name: Cow<'a, str>) -> Result<(), E> {
-        let is_new = !self.few.contains(&name) && !self.more.contains(&name);
-        if !is_new {
+        if self.few.contains(&name) || (!self.more.is_empty() && self.more.contains(&name)) {
             return Err(E::custom("a name twice"));
         }
         if self.few.len() < Self::FEW {

@@ -4,12 +4,13 @@
 //! and its algorithm follow from that. Only a header that none of them wrote is parsed, to see
 //! whether another library wrote it for a key of ours.
 
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use base64_simd::URL_SAFE_NO_PAD as BASE64;
+use base64_simd::{AsOut as _, URL_SAFE_NO_PAD as BASE64};
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 
@@ -20,6 +21,9 @@ use crate::keys::{JwkSet, Key, KeyRing};
 
 /// Longer texts are not looked at: what fits into a request header, with room for claims.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// Of an RSA key of 8192 bits.
+const MAX_SIGNATURE_BYTES: usize = 1024;
 
 /// RFC 7515 §4 knows eleven. Nothing is signed yet when they are counted.
 const MAX_HEADER_MEMBERS: usize = 16;
@@ -145,9 +149,10 @@ impl Jws {
         if payload.contains('.') {
             return Err(VerifyError::Invalid("shape"));
         }
-        let signature = decode(signature)?;
+        let mut room = [const { MaybeUninit::uninit() }; MAX_SIGNATURE_BYTES];
+        let signature = decode_into(signature, &mut room)?;
         let signed =
-            |writer: &Writer<'_>| writer.key.verify_signature(message.as_bytes(), &signature);
+            |writer: &Writer<'_>| writer.key.verify_signature(message.as_bytes(), signature);
 
         let ring = self.ring.load();
         let mut writers = ring.keys(now).filter(|writer| writer.header == header).peekable();
@@ -176,6 +181,18 @@ impl Jws {
 /// Canonical base64url without padding: a second spelling of the same bytes is refused.
 fn decode(segment: &str) -> Result<Vec<u8>, VerifyError> {
     BASE64.decode_to_vec(segment).map_err(|_| VerifyError::Invalid("base64url"))
+}
+
+/// The same into room that is there; what does not fit is no signature.
+fn decode_into<'r>(
+    segment: &str,
+    room: &'r mut [MaybeUninit<u8>],
+) -> Result<&'r [u8], VerifyError> {
+    let invalid = |_| VerifyError::Invalid("base64url");
+    let len = BASE64.decoded_length(segment.as_bytes()).map_err(invalid)?;
+    let room = room.get_mut(..len).ok_or(VerifyError::Invalid("signature"))?;
+    let decoded = BASE64.decode(segment.as_bytes(), room.as_out()).map_err(invalid)?;
+    Ok(decoded)
 }
 
 fn header_of(key: &Key) -> String {

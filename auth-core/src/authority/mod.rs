@@ -303,7 +303,8 @@ impl Authority {
         let claims = RawClaims::parse(&payload, &self.0.settings)?;
         claims.check_validity(&self.0.settings, now.div_euclid(1000))?;
         let kind = kind(&claims)?;
-        let facts = claims.into_facts(kind, &payload.text)?;
+        let mut facts = claims.into_facts(kind, &payload.text)?;
+        facts.payload = payload.text.into();
         if !facts.has_session {
             self.check_foreign(&facts)?;
         }

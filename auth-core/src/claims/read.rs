@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, MapAccess, Visitor};
+use smallvec::{SmallVec, smallvec};
 
 use super::{DEFAULT_USER_TYPE, Facts, SINGLE_USER_CLAIM, TokenKind};
 use crate::clock::seconds;
@@ -33,7 +34,7 @@ pub(crate) struct RawClaims<'a> {
     iat: Option<u64>,
     nbf: Option<u64>,
     iss: Option<Cow<'a, str>>,
-    aud: Option<Vec<Cow<'a, str>>>,
+    aud: Option<SmallVec<[Cow<'a, str>; 1]>>,
     sid: Option<Cow<'a, str>>,
     generation: Option<u64>,
     rights_version: u64,
@@ -145,7 +146,8 @@ impl<'a> RawClaims<'a> {
             is_staff: self.is_staff,
             role: self.role.map(Into::into),
             scope: self.scope.unwrap_or_default().into(),
-            payload: payload.into(),
+            // Its owner gives it afterwards.
+            payload: Box::default(),
             has_new_cookie: false,
         })
     }
@@ -179,7 +181,7 @@ impl<'de> Visitor<'de> for ClaimsSeed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let names = self.0;
         let mut claims = RawClaims::default();
-        let mut names_so_far = Names::with_capacity(16);
+        let mut names_so_far = Names::default();
         while let Some(Text(name)) = map.next_key()? {
             match &*name {
                 "exp" => claims.exp = Some(time(&mut map)?),
@@ -306,7 +308,7 @@ fn methods(value: &Loose<'_>) -> Vec<Method> {
 }
 
 /// `aud`: a text, or a list of texts.
-struct Texts<'a>(Vec<Cow<'a, str>>);
+struct Texts<'a>(SmallVec<[Cow<'a, str>; 1]>);
 
 impl<'de> de::Deserialize<'de> for Texts<'de> {
     fn deserialize<D: de::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -317,13 +319,13 @@ impl<'de> de::Deserialize<'de> for Texts<'de> {
                 f.write_str("a text or a list of texts")
             }
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Texts(vec![Cow::Borrowed(text)]))
+                Ok(Texts(smallvec![Cow::Borrowed(text)]))
             }
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Texts(vec![Cow::Owned(text.to_owned())]))
+                Ok(Texts(smallvec![Cow::Owned(text.to_owned())]))
             }
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut texts = Vec::new();
+                let mut texts = SmallVec::new();
                 while let Some(Text(text)) = seq.next_element()? {
                     texts.push(text);
                 }
