@@ -1,0 +1,49 @@
+//! What the fuzz targets share: a world that is the same in every run, a second reader of JSON and
+//! of base64url for comparison, and key material to fill into inputs.
+
+pub mod http;
+pub mod json;
+pub mod keys;
+pub mod world;
+
+/// Replaces each `{c}` by the value of `c`, so that a mutation can move, cut or double what it could
+/// never guess: a signed token, a secret, the numbers of a key.
+pub fn fill(input: &[u8], values: &[(u8, &[u8])]) -> Vec<u8> {
+    let mut filled = Vec::with_capacity(input.len() + 1024);
+    let mut rest = input;
+    while let Some((&byte, after)) = rest.split_first() {
+        if let [b'{', name, b'}', after_mark @ ..] = rest
+            && let Some((_, value)) = values.iter().find(|(known, _)| known == name)
+        {
+            filled.extend_from_slice(value);
+            rest = after_mark;
+        } else {
+            filled.push(byte);
+            rest = after;
+        }
+    }
+    filled
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// RFC 4648 §5 without padding, bit by bit.
+pub fn base64url(bytes: &[u8]) -> String {
+    let bit = |i: usize| bytes.get(i / 8).map_or(0, |byte| usize::from(byte >> (7 - i % 8)) & 1);
+    let digit = |start: usize| (start..start + 6).fold(0, |digit, i| digit * 2 + bit(i));
+    (0..bytes.len() * 8).step_by(6).map(|start| char::from(ALPHABET[digit(start)])).collect()
+}
+
+/// The one text that [`base64url`] writes, read back; of any other `None`.
+pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; text.len() * 6 / 8];
+    for (i, letter) in text.bytes().enumerate() {
+        let digit = ALPHABET.iter().position(|known| *known == letter)?;
+        for j in (0..6).filter(|j| (digit >> (5 - j)) & 1 == 1) {
+            if let Some(byte) = bytes.get_mut((i * 6 + j) / 8) {
+                *byte |= 1 << (7 - (i * 6 + j) % 8);
+            }
+        }
+    }
+    (base64url(&bytes) == text).then_some(bytes)
+}
