@@ -63,13 +63,17 @@ impl Keys {
         }
     }
 
-    /// Asks at the start. Where an authority waits for its first keys, they may come later; else it is
-    /// not to start with others than these.
+    /// Asks at the start. Where an authority waits for its first keys from elsewhere, they may come later;
+    /// else it is not to start with others than these.
     pub(crate) async fn load_first(&self) -> Result<(), String> {
         let mut rounds = self.rounds.lock().await;
         self.ask(&mut rounds).await;
         match &rounds.problem {
-            Some(problem) if !self.authority.keys().is_empty() => Err(problem.clone()),
+            Some(problem)
+                if !self.authority.keys().is_empty() || self.source.max_staleness().is_none() =>
+            {
+                Err(problem.clone())
+            }
             _ => Ok(()),
         }
     }

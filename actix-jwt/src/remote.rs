@@ -180,7 +180,7 @@ impl RemoteKeysBuilder {
             return Err(RemoteKeysError::Times);
         }
         let issuer = match url.as_str().strip_suffix(OPENID) {
-            Some(_) => self.url.strip_suffix(OPENID).map(str::to_owned),
+            Some(_) => Some(self.url.strip_suffix(OPENID).ok_or(RemoteKeysError::Url)?.to_owned()),
             None if url.path().trim_end_matches('/').ends_with(OPENID) => {
                 return Err(RemoteKeysError::Url);
             }

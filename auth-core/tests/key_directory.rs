@@ -266,6 +266,39 @@ fn a_next_key_that_is_given_up_leaves_the_active_one_active() {
     for now in [0, 599, 601, 10 * 86_400] {
         assert_eq!(states(&directory, at(now)), [(first.clone(), KeyState::Active)], "{now}");
     }
+    // The next rotation finds it at work, and lets it go on until then.
+    let (third, begin) = directory.rotate(None, at(5_000), MINUTES, DAY).unwrap();
+    for now in [5_001, 5_599] {
+        let next = (third.clone(), KeyState::Next(Some(begin)));
+        assert_eq!(states(&directory, at(now)), [(first.clone(), KeyState::Active), next], "{now}");
+    }
+    assert_eq!(states(&directory, at(5_600))[1], (third, KeyState::Active));
+}
+
+#[test]
+fn a_key_that_goes_on_can_be_followed_by_another() {
+    let (_home, directory) = new();
+    let first = directory.generate(Algorithm::EdDSA, at(0)).unwrap();
+    let (given_up, _) = directory.rotate(None, at(0), MINUTES, DAY).unwrap();
+    directory.retire(&given_up, at(10), DAY, false).unwrap();
+    assert_eq!(directory.list().unwrap()[0].signs_until, None);
+    let (second, begin) = directory.rotate(None, at(5_000), MINUTES, DAY).unwrap();
+    let next = (second, KeyState::Next(Some(begin)));
+    assert_eq!(states(&directory, at(5_001)), [(first, KeyState::Active), next]);
+}
+
+#[cfg(unix)]
+#[test]
+fn in_a_sticky_directory_the_file_of_another_user_is_no_key() {
+    let (_home, directory) = new();
+    let kid = directory.generate(Algorithm::EdDSA, at(0)).unwrap();
+    std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o1777)).unwrap();
+    assert!(directory.ring().is_ok());
+    if std::os::unix::fs::chown(file_of(&directory, &kid), Some(12_345), None).is_err() {
+        // Only root can give a file to another user.
+        return;
+    }
+    assert!(directory.ring().is_err());
 }
 
 #[test]

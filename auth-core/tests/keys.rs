@@ -268,6 +268,11 @@ fn keys_that_are_weak_or_of_the_wrong_half_are_refused_and_say_why() {
         assert!(private(algorithm, &two).unwrap_err().to_string().contains("more than one"));
     }
     assert!(private(Algorithm::ES256, pem!("k256.sec1")).is_err());
+    // Keys with parameters of their own, which would be ignored.
+    for algorithm in RSA {
+        assert!(private(algorithm, pem!("rsa_pss.pkcs8")).is_err());
+        assert!(public(algorithm, pem!("rsa_pss.spki")).is_err());
+    }
     let encrypted = private(Algorithm::RS256, pem!("rsa.encrypted")).unwrap_err();
     assert!(encrypted.to_string().contains("decrypt it first"), "{encrypted}");
 

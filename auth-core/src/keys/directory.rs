@@ -271,11 +271,16 @@ impl KeyDirectory {
             kid = self.create(algorithm.unwrap_or(Algorithm::EdDSA), now, Some(begin))?;
         }
         // Who signs until then is told so, and stays so whatever becomes of the others.
-        let signers =
-            keys.iter().filter(|stored| stored.signs_from.is_some_and(|from| from < begin));
-        for stored in signers.filter(|stored| stored.signs_until.is_none_or(|until| until > begin))
-        {
-            files::change(&stored.path, |contents| contents.signs_until = Some(begin))?;
+        // (One that has been told to stop, and signs because what was to follow has gone, too.)
+        let files: Vec<_> =
+            keys.iter().map(|key| (key.path.clone(), key.signs_from, key.signs_until)).collect();
+        let ring = to_ring(keys);
+        for ((path, from, until), (_, state)) in files.iter().zip(ring.states(now, lifetime)) {
+            let is_active = state == KeyState::Active;
+            let goes_on = until.is_none_or(|until| until > begin || (is_active && until <= now));
+            if from.is_some_and(|from| from < begin) && goes_on {
+                files::change(path, |contents| contents.signs_until = Some(begin))?;
+            }
         }
         self.remove_ended(now, lifetime)?;
         Ok((kid, begin))

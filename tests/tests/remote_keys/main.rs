@@ -448,6 +448,10 @@ fn keys_that_do_not_go_with_the_authority_are_refused_at_start() {
             "it would refuse its own tokens"
         );
 
+        let nowhere = auth_core::KeyDirectory::new("/nonexistent/keys");
+        let waiting = Auth::builder(verifier(Some(ISSUER))).keys_from(nowhere).start().await;
+        assert!(waiting.unwrap_err().to_string().contains("/nonexistent/keys"));
+
         let verifier = verifier(Some(ISSUER));
         verifier.set_keys(auth_core::KeyRing::new(Pair::new(Algorithm::ES256).key)).unwrap();
         assert!(!verifier.issues() && !verifier.keys().can_sign(), "built to verify only");
@@ -496,11 +500,21 @@ fn keys_come_over_https_from_somebody_with_a_certificate_that_is_trusted() {
 
 #[test]
 fn options_that_cannot_work_are_refused_at_start() {
-    for url in
-        ["http://id.example.org/jwks", "ftp://id.example.org", "id.example.org", "", "https://"]
-    {
+    for url in [
+        "http://id.example.org/jwks",
+        "ftp://id.example.org",
+        "id.example.org",
+        "",
+        "https://",
+        "https://user:password@id.example.org/jwks",
+        "https://id.example.org/.well-known/openid-configuration?x",
+        "https://id.example.org/.well-known/openid-configuration/",
+        "https://id.example.org/.well-known/openid-configuration ",
+    ] {
         assert_eq!(RemoteKeys::at(url).build().unwrap_err(), RemoteKeysError::Url, "{url}");
     }
+    let below = "https://id.example.org/.well-known/openid-configuration/jwks";
+    assert!(RemoteKeys::at(below).build().is_ok());
     let at = || RemoteKeys::at("https://id.example.org/jwks");
     assert!(at().build().is_ok());
     let error = at().rsa_algorithm(Algorithm::HS256).build().unwrap_err();
