@@ -12,14 +12,16 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::Algorithm;
 
-use super::{Key, KeyError, KeyRing, KeySource, KeyState, from_text, generate, sha256};
+use super::{Key, KeyRing, KeySource, KeyState, from_text, generate, sha256};
 use crate::error::Outage;
 use crate::random;
 use crate::rotation::later;
 use crate::settings::SecretText;
 
+mod error;
 mod files;
 
+pub use error::KeyDirectoryError;
 use files::{Contents, at};
 
 /// How long the file of a key that has ended is kept at least, for servers whose tokens live longer
@@ -61,79 +63,6 @@ impl Clone for KeyDirectory {
     fn clone(&self) -> Self {
         Self::new(&self.path)
     }
-}
-
-/// Why the directory could not be read or changed. No key is told.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyDirectoryError {
-    /// The file system.
-    #[error("{}: {error}", path.display())]
-    Io {
-        /// The file or the directory.
-        path: PathBuf,
-        /// What it answered.
-        error: io::Error,
-    },
-    /// Other users of the machine can read a key, or bring one of their own, and so log in as anybody.
-    #[error(
-        "{} can be read or written by others (mode {mode:04o}): run `chmod go-rwx` on it",
-        path.display()
-    )]
-    Open {
-        /// The file or the directory.
-        path: PathBuf,
-        /// Its mode.
-        mode: u32,
-    },
-    /// A file is not what this wrote.
-    #[error("{}: {problem}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-    /// A file holds a key that is not good.
-    #[error("{}: {error}", path.display())]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        error: KeyError,
-    },
-    /// The keys are good, and not together.
-    #[error("{}: {error}", path.display())]
-    Ring {
-        /// The directory.
-        path: PathBuf,
-        /// What is wrong with them.
-        error: KeyError,
-    },
-    /// A file would belong to somebody else than the directory does, and the servers could not read it.
-    #[error("{} belongs to another user: run this as that user, or as root", path.display())]
-    Owner {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// Somebody else has been changing it for ten seconds.
-    #[error("{} is being changed by somebody else", path.display())]
-    Locked {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// There is no key that signs.
-    #[error("{}: there is no key that signs", path.display())]
-    Empty {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// There is no key of this name.
-    #[error("there is no such key")]
-    Unknown,
-    /// The key signs, or tokens that it signed are still good.
-    #[error("the key is in use: tokens that it signed would be refused at once")]
-    InUse,
 }
 
 type Result<T> = std::result::Result<T, KeyDirectoryError>;
