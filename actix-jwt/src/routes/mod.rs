@@ -87,9 +87,10 @@ impl Auth {
         let path = path.trim_end_matches('/').to_owned();
         move |config| {
             for (suffix, methods) in admin::ROUTES {
-                let guard = JwtAuth::require(permission.clone());
-                let resource = resource(&format!("{path}{suffix}"), methods);
-                config.service(resource.wrap(guard).app_data(auth.clone()));
+                for resource in resources(&format!("{path}{suffix}"), methods) {
+                    let guard = JwtAuth::require(permission.clone());
+                    config.service(resource.wrap(guard).app_data(auth.clone()));
+                }
             }
             config.app_data(auth);
         }
@@ -122,8 +123,9 @@ impl Auth {
             let issues = auth.authority().issues();
             for (suffix, methods) in routes {
                 if issues || FOR_VERIFIERS.contains(suffix) {
-                    let resource = resource(&format!("{path}{suffix}"), methods);
-                    config.service(resource.app_data(auth.clone()));
+                    for resource in resources(&format!("{path}{suffix}"), methods) {
+                        config.service(resource.app_data(auth.clone()));
+                    }
                 }
             }
             config.app_data(auth);
@@ -149,9 +151,15 @@ fn get() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
-fn resource(path: &str, methods: &'static Methods) -> Resource {
+/// The same with and without the slash. Each is a resource of its own: two patterns in one are a regular
+/// expression, which every request to a route further down would pay for.
+fn resources(path: &str, methods: &'static Methods) -> [Resource; 2] {
     let path = path.trim_end_matches('/');
-    let mut resource = web::resource([path.to_owned(), format!("{path}/")]);
+    [path.to_owned(), format!("{path}/")].map(|path| resource(path, methods))
+}
+
+fn resource(path: String, methods: &'static Methods) -> Resource {
+    let mut resource = web::resource(path);
     for route in (methods.routes)() {
         resource = resource.route(route);
     }
