@@ -10,7 +10,7 @@
 
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwapOption;
 use foldhash::quality::RandomState;
@@ -43,8 +43,6 @@ pub(crate) struct TokenCache {
 struct Slot {
     /// The hash of the token. A hint: the entry decides.
     tag: AtomicU64,
-    /// When the entry is over, in milliseconds; 0 where there is none.
-    until: AtomicI64,
     lives: AtomicU8,
     entry: ArcSwapOption<Entry>,
 }
@@ -118,7 +116,6 @@ impl TokenCache {
         slot.lives.store(0, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.forget(slot.entry.swap(Some(Arc::new(entry))));
-        slot.until.store(until, Ordering::Relaxed);
         slot.tag.store(tag, Ordering::Relaxed);
     }
 
@@ -128,7 +125,7 @@ impl TokenCache {
             return;
         }
         for slot in &self.slots {
-            if slot.until.load(Ordering::Relaxed) != 0 && slot.is_over(ring, now) {
+            if slot.is_over(ring, now) {
                 self.clear(slot);
             }
         }
@@ -179,8 +176,9 @@ impl TokenCache {
     }
 
     fn clear(&self, slot: &Slot) {
-        slot.until.store(0, Ordering::Relaxed);
-        self.forget(slot.entry.swap(None));
+        if slot.entry.load().is_some() {
+            self.forget(slot.entry.swap(None));
+        }
     }
 
     fn forget(&self, entry: Option<Arc<Entry>>) {

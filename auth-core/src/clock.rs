@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+/// By so much the clocks of nodes, and of those who read their tokens, may differ.
+pub(crate) const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+
 /// Tells the time, to the millisecond (what the stores keep).
 #[derive(Clone, Default)]
 pub struct Clock(Source);

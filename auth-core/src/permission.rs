@@ -15,6 +15,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::claims::Verified;
+use crate::clock::CLOCKS_DIFFER;
 use crate::rotation::{earlier, later};
 use crate::session::Method;
 
@@ -175,10 +176,8 @@ permissions! {
     /// Users who proved who they are at most so long ago: for changing a password, deleting an
     /// account (ASVS 7.5.3). A token that does not say when that was is not fresh.
     Fresh(Duration) = |Fresh(age), access| {
-        /// For clocks that disagree; what is later than that was not proven yet.
-        const SLACK: Duration = Duration::from_secs(60);
         let since = earlier(access.now, *age).timestamp();
-        let until = later(access.now, SLACK).timestamp();
+        let until = later(access.now, CLOCKS_DIFFER).timestamp();
         let proven_at = access.identity.and_then(Verified::authenticated_at);
         proven_at.is_some_and(|at| (since..=until).contains(&at.timestamp()))
     };

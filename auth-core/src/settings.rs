@@ -12,6 +12,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
 use crate::claims::TokenKind;
+use crate::clock::CLOCKS_DIFFER;
 use crate::error::Fault;
 use crate::session::BindSession;
 
@@ -252,7 +253,7 @@ impl Settings {
 
     /// No token that we sign is good for longer after it was signed, on any node.
     pub fn longest_token_lifetime(&self) -> Duration {
-        let slack = self.leeway + MINUTE;
+        let slack = self.leeway + CLOCKS_DIFFER;
         self.longest_bearer_lifetime().max(self.refresh_token_lifetime) + slack
     }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::cache::{TokenCache, Wanted};
 use crate::claims::{Facts, RawClaims, TokenKind, Verified};
-use crate::clock::{Clock, seconds};
+use crate::clock::{CLOCKS_DIFFER, Clock, seconds};
 use crate::directory::{Account, UserDirectory};
 use crate::error::{Outage, VerifyError};
 use crate::event::{AuthEvent, Subscriber};
@@ -311,8 +311,7 @@ impl Authority {
         if !self.0.directories.contains_key(facts.principal.user_type()) {
             return Err(VerifyError::Invalid("unknown kind of user"));
         }
-        let expires = facts.expires_at.saturating_add(seconds(self.0.settings.leeway));
-        let until = expires.saturating_mul(1000).min(payload.key_ends);
+        let until = facts.good_until_millis(&self.0.settings).min(payload.key_ends);
         Ok((facts, Checked { ring: payload.ring, until }))
     }
 
@@ -406,7 +405,7 @@ impl Authority {
 
     /// For clocks that disagree: between nodes, and between those and a token's reader.
     fn slack(&self) -> Duration {
-        self.0.settings.leeway + Duration::from_secs(60)
+        self.0.settings.leeway + CLOCKS_DIFFER
     }
 
     /// How long a session lasts when nothing more is heard of it.

@@ -153,6 +153,13 @@ impl<'a> RawClaims<'a> {
     }
 }
 
+impl Facts {
+    /// When `exp` has passed, as [`RawClaims::check_validity`] judges it: in milliseconds.
+    pub(crate) fn good_until_millis(&self, settings: &Settings) -> i64 {
+        self.expires_at.saturating_add(seconds(settings.leeway)).saturating_mul(1000)
+    }
+}
+
 /// At most [`MAX_TIME`] or the largest generation, so it fits.
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)

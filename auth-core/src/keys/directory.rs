@@ -13,6 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::Algorithm;
 
 use super::{Key, KeyRing, KeySource, KeyState, from_text, generate, sha256};
+use crate::clock::CLOCKS_DIFFER;
 use crate::error::Outage;
 use crate::random;
 use crate::rotation::later;
@@ -27,9 +28,6 @@ use files::{Contents, at};
 /// How long the file of a key that has ended is kept at least, for servers whose tokens live longer
 /// than the one who removes it was told.
 const KEEP_ENDED: TimeDelta = TimeDelta::days(90);
-
-/// By so much the clocks of nodes may differ.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
 
 /// A change takes milliseconds, but for making an RSA key.
 const LOCK_ATTEMPTS: u32 = 100;
