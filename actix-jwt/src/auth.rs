@@ -235,11 +235,11 @@ impl fmt::Debug for AuthBuilder {
 
 #[cfg(feature = "remote-keys")]
 fn from_jwk_url(settings: &Settings) -> Result<Option<Arc<dyn KeySource>>, StartError> {
-    use auth_core::Algorithm::{PS256, PS384, PS512, RS256, RS384, RS512};
+    use auth_core::Algorithm;
 
     let Some(url) = &settings.jwk_url else { return Ok(None) };
     let mut keys = crate::RemoteKeys::at(url);
-    if [RS256, RS384, RS512, PS256, PS384, PS512].contains(&settings.algorithm) {
+    if settings.algorithm.family() == Algorithm::RS256.family() {
         keys = keys.rsa_algorithm(settings.algorithm);
     }
     let keys = keys.build().map_err(|error| StartError::JwkUrl(error.to_string()))?;

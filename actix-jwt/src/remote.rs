@@ -169,8 +169,7 @@ impl RemoteKeysBuilder {
     /// [`RemoteKeysError`].
     pub fn build(self) -> Result<RemoteKeys, RemoteKeysError> {
         let url = self.parse(&self.url).ok_or(RemoteKeysError::Url)?;
-        use Algorithm::{PS256, PS384, PS512, RS256, RS384, RS512};
-        if ![RS256, RS384, RS512, PS256, PS384, PS512].contains(&self.rsa) {
+        if self.rsa.family() != Algorithm::RS256.family() {
             return Err(RemoteKeysError::Algorithm);
         }
         if self.interval < Duration::from_millis(100)

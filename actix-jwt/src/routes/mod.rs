@@ -56,7 +56,7 @@ impl Auth {
 
     /// The routes of SimpleJWT under `path`: `POST` to `/` (username and password for a token
     /// pair), `/refresh/`, `/verify/`, `/blacklist/`, `/sliding/` and `/sliding/refresh/`. Where the
-    /// authority only verifies, there is `/verify/` alone; the other routes below are not there then.
+    /// authority only verifies, there is `/verify/` alone, and no session login or single tokens.
     pub fn token_routes(&self, path: &str) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
         self.routes(path, token::ROUTES)
     }
