@@ -8,6 +8,8 @@
 //! `KEYS` is a folder with `hs256.bin`, `rs256.pem`, `es256.pem`, `eddsa.pem`; `ALG` one of HS256, RS256,
 //! ES256, EdDSA; `DATABASE_URL` is `sqlite://PATH` (`sqlite://bench.db`) or `postgres://…`. `CACHE=off` remembers
 //! no verified tokens.
+//!
+//! With `access N` or `refresh N` it serves nothing: it makes N logins and prints their tokens.
 
 use std::env;
 use std::error::Error;
@@ -17,10 +19,12 @@ use actix_jwt::auth_core::store::diesel::{
     PgDb, PgOptions, PgStore, SqliteDb, SqliteOptions, SqliteStore,
 };
 use actix_jwt::auth_core::{
-    Account, Algorithm, Authority, Outage, Principal, Settings, UserDirectory, async_trait,
+    Account, Algorithm, Authority, ClientInfo, Outage, Principal, Proof, Settings, UserDirectory,
+    async_trait, token::TokenPair,
 };
 use actix_jwt::{Auth, AuthUser, Claims, JwtAuth};
 use actix_web::{App, HttpServer, web};
+use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize)]
@@ -74,7 +78,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
             builder.store(store)
         }
     };
-    let auth = Auth::start(builder.build()?).await?;
+    let authority = builder.build()?;
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if let [kind, count] = arguments.as_slice() {
+        return print_tokens(&authority, kind, count.parse()?).await;
+    }
+    let auth = Auth::start(authority).await?;
 
     let server = HttpServer::new(move || {
         App::new()
@@ -85,6 +94,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
     });
     let port = var("PORT", "8080").parse()?;
     Ok(server.workers(1).bind(("127.0.0.1", port))?.run().await?)
+}
+
+/// Logins at once, which the store may then write together.
+const AT_ONCE: usize = 256;
+
+async fn print_tokens(
+    authority: &Authority,
+    kind: &str,
+    count: usize,
+) -> Result<(), Box<dyn Error>> {
+    let login = async |_| {
+        let proof = Proof::vouched(Principal::new("user", "42"), []);
+        authority.start_pair(proof, &ClientInfo::default()).await
+    };
+    let mut logins = stream::iter(0..count).map(login).buffer_unordered(AT_ONCE);
+    while let Some(login) = logins.next().await {
+        let TokenPair { access, refresh } = login?.granted;
+        println!("{}", if kind == "access" { access.into_string() } else { refresh.into_string() });
+    }
+    Ok(())
 }
 
 /// A directory with one user.
