@@ -13,6 +13,7 @@
 
 use std::env;
 use std::error::Error;
+use std::sync::Arc;
 
 use actix_jwt::auth_core::password::PasswordHash;
 use actix_jwt::auth_core::store::diesel::{
@@ -22,8 +23,8 @@ use actix_jwt::auth_core::{
     Account, Algorithm, Authority, ClientInfo, Outage, Principal, Proof, Settings, UserDirectory,
     async_trait, token::TokenPair,
 };
-use actix_jwt::{Auth, AuthUser, Claims, JwtAuth};
-use actix_web::{App, HttpServer, web};
+use actix_jwt::{Auth, AuthUser};
+use actix_web::{App, HttpResponse, HttpServer, web};
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
@@ -33,13 +34,14 @@ struct Name {
 }
 
 #[derive(Serialize)]
-struct Me {
-    id: String,
-    name: String,
+struct Me<'a> {
+    id: &'a str,
+    name: &'a str,
 }
 
-async fn me(user: AuthUser, Claims(Name { name }): Claims<Name>) -> web::Json<Me> {
-    web::Json(Me { id: user.user_id().to_owned(), name })
+async fn me(user: AuthUser) -> actix_web::Result<HttpResponse> {
+    let claims: Arc<Name> = user.shared_claims()?;
+    Ok(HttpResponse::Ok().json(Me { id: user.user_id(), name: &claims.name }))
 }
 
 #[actix_web::main]
@@ -87,10 +89,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let server = HttpServer::new(move || {
         App::new()
+            .service(web::resource("/me").get(me))
             // `/token/refresh`, and `/token/pair` for the login.
             .configure(auth.token_routes("/token"))
             .configure(auth.token_routes("/token/pair"))
-            .service(web::scope("/me").wrap(JwtAuth).route("", web::get().to(me)))
     });
     let port = var("PORT", "8080").parse()?;
     Ok(server.workers(1).bind(("127.0.0.1", port))?.run().await?)

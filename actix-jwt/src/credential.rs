@@ -3,6 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
 use auth_core::VerifyError;
+use memchr::memchr2;
 
 use crate::problem::{Cause, Shown};
 
@@ -80,17 +81,18 @@ impl Places {
             // Which one counts is not ours to guess, whatever their schemes.
             (Some(_), Some(_)) => return Err(Cause::AuthorizationHeader),
         };
-        let mut words =
-            value.as_bytes().split(|b| matches!(b, b' ' | b'\t')).filter(|word| !word.is_empty());
-        let Some(scheme) = words.next() else { return Ok(None) };
+        let value = value.as_bytes().trim_ascii();
+        let end_of_scheme = value.iter().position(|b| matches!(b, b' ' | b'\t'));
+        let (scheme, token) = value.split_at(end_of_scheme.unwrap_or(value.len()));
         let is_ours = |word: &String| word.as_bytes().eq_ignore_ascii_case(scheme);
         if !self.bearer_words.iter().any(is_ours) {
             return Ok(None);
         }
-        match (words.next(), words.next()) {
-            (Some(token), None) => Ok(Some(Found::Bearer(text(token)))),
-            _ => Err(Cause::AuthorizationHeader),
+        let token = token.trim_ascii();
+        if token.is_empty() || memchr2(b' ', b'\t', token).is_some() {
+            return Err(Cause::AuthorizationHeader);
         }
+        Ok(Some(Found::Bearer(text(token))))
     }
 }
 

@@ -12,7 +12,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use auth_core::permission::{Access, IsAuthenticated};
 use auth_core::{Account, Permission, TokenKind, Verified, VerifyError};
-use futures_util::future::{Either, FutureExt, LocalBoxFuture, Map};
+use futures_util::future::{Either, FutureExt, LocalBoxFuture};
 use serde::de::DeserializeOwned;
 
 use crate::auth::Auth;
@@ -34,11 +34,7 @@ struct Known {
 }
 
 /// Verifies the request, or remembers that it was verified.
-pub(crate) fn identify(request: &HttpRequest) -> Identification {
-    let auth = match Auth::of(request) {
-        Ok(auth) => auth,
-        Err(problem) => return Either::Left(ready(Err(problem))),
-    };
+pub(crate) fn identify(request: &HttpRequest, auth: &Auth) -> Identification {
     if let Some(known) = request.extensions().get::<Known>()
         && known.auth.is(auth)
     {
@@ -128,13 +124,13 @@ pub(crate) fn remember(request: &HttpRequest, auth: &Auth, verified: &Verified) 
 /// Applies a permission. Without it: 401 where nobody is known, 403 where somebody is.
 pub(crate) fn permit(
     request: &HttpRequest,
+    auth: &Auth,
     permission: &impl Permission,
     identity: Option<&Verified>,
 ) -> Result<(), Problem> {
-    let auth = Auth::of(request)?;
-    let now = auth.authority().clock().now();
+    let clock = auth.authority().clock();
     let read_only = csrf::is_safe(request.method());
-    if permission.allows(&Access { identity, read_only, now }) {
+    if permission.allows(&Access { identity, read_only, clock }) {
         return Ok(());
     }
     Err(auth.problem(match identity {
@@ -178,24 +174,26 @@ type Then<T> = Either<Ready<Result<T, Problem>>, LocalBoxFuture<'static, Result<
 /// Goes on from an identification without a box where there is nothing to wait for.
 fn then<T: 'static>(
     request: &HttpRequest,
-    next: impl FnOnce(&HttpRequest, Option<Verified>) -> Result<T, Problem> + 'static,
+    next: impl FnOnce(&HttpRequest, &Auth, Option<Verified>) -> Result<T, Problem> + 'static,
 ) -> Then<T> {
-    match identify(request) {
+    let auth = match Auth::of(request) {
+        Ok(auth) => auth,
+        Err(problem) => return Either::Left(ready(Err(problem))),
+    };
+    match identify(request, auth) {
         Either::Left(done) => {
-            Either::Left(ready(done.into_inner().and_then(|identity| next(request, identity))))
+            let done = done.into_inner().and_then(|identity| next(request, auth, identity));
+            Either::Left(ready(done))
         }
         Either::Right(pending) => {
-            let request = request.clone();
-            Either::Right(async move { next(&request, pending.await?) }.boxed_local())
+            let (request, auth) = (request.clone(), auth.clone());
+            Either::Right(async move { next(&request, &auth, pending.await?) }.boxed_local())
         }
     }
 }
 
-fn somebody(request: &HttpRequest, identity: Option<Verified>) -> Result<Verified, Problem> {
-    match identity {
-        Some(verified) => Ok(verified),
-        None => Err(Auth::of(request)?.problem(Cause::NoCredentials)),
-    }
+fn somebody(auth: &Auth, identity: Option<Verified>) -> Result<Verified, Problem> {
+    identity.ok_or_else(|| auth.problem(Cause::NoCredentials))
 }
 
 impl<P: Permission + Default> FromRequest for AuthUser<P> {
@@ -203,9 +201,9 @@ impl<P: Permission + Default> FromRequest for AuthUser<P> {
     type Future = Then<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        then(request, |request, identity| {
-            let verified = somebody(request, identity)?;
-            permit(request, &P::default(), Some(&verified))?;
+        then(request, |request, auth, identity| {
+            let verified = somebody(auth, identity)?;
+            permit(request, auth, &P::default(), Some(&verified))?;
             Ok(Self(verified, PhantomData))
         })
     }
@@ -226,16 +224,17 @@ impl Deref for MaybeAuthUser {
 
 impl FromRequest for MaybeAuthUser {
     type Error = Problem;
-    type Future = Map<Identification, fn(Identity) -> Result<Self, Problem>>;
+    type Future = Then<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        identify(request).map(|identity| identity.map(Self))
+        then(request, |_, _, identity| Ok(Self(identity)))
     }
 }
 
 /// The claims of the credential as the application's own type. No database access.
 ///
-/// A token without them is refused as invalid.
+/// A token without them is refused as invalid. Where every microsecond counts,
+/// [`AuthUser::shared_claims`](Verified::shared_claims) reads them once a token instead of once a request.
 #[derive(Clone, Debug)]
 pub struct Claims<T>(pub T);
 
@@ -244,9 +243,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Claims<T> {
     type Future = Then<Self>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        then(request, |request, identity| {
-            let verified = somebody(request, identity)?;
-            let auth = Auth::of(request)?;
+        then(request, |_, auth, identity| {
+            let verified = somebody(auth, identity)?;
             verified.claims().map(Self).map_err(|_| {
                 let error = VerifyError::Invalid("the application's claims are missing");
                 auth.refused(error, auth.shown(verified.kind()))
@@ -269,8 +267,9 @@ impl<T: From<Account> + 'static> FromRequest for CurrentUser<T> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         async move {
-            let verified = somebody(&request, identify(&request).await?)?;
-            let account = Auth::of(&request)?.load_account(&verified).await?;
+            let auth = Auth::of(&request)?;
+            let verified = somebody(auth, identify(&request, auth).await?)?;
+            let account = auth.load_account(&verified).await?;
             Ok(Self(account.into()))
         }
         .boxed_local()

@@ -13,6 +13,7 @@ use auth_core::{Permission, Verified};
 use futures_util::future::LocalBoxFuture;
 use pin_project_lite::pin_project;
 
+use crate::auth::Auth;
 use crate::extract::{Identification, Identity, identify, permit};
 use crate::problem::Problem;
 use crate::renewal::{self, Renewed};
@@ -104,7 +105,11 @@ where
     forward_ready!(service);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        match identify(request.request()) {
+        let identification = match Auth::of(request.request()) {
+            Ok(auth) => identify(request.request(), auth),
+            Err(problem) => Identification::Left(ready(Err(problem))),
+        };
+        match identification {
             Identification::Left(done) => self.admit(request, done.into_inner()),
             Identification::Right(pending) => {
                 GuardFuture::Identifying { pending, request: Some(request), guard: self.clone() }
@@ -127,7 +132,8 @@ where
     /// Goes on with a request whose sender is known.
     fn admit(&self, request: ServiceRequest, identity: Identity) -> GuardFuture<S, P, B> {
         let permitted = identity.and_then(|identity| {
-            permit(request.request(), &*self.permission, identity.as_ref())?;
+            let auth = Auth::of(request.request())?;
+            permit(request.request(), auth, &*self.permission, identity.as_ref())?;
             Ok(identity.filter(|verified| verified.has_new_cookie()))
         });
         match permitted {

@@ -61,7 +61,7 @@ impl Entry {
         // Two reference counts, and what they count.
         const FIXED: usize = size_of::<Entry>() + size_of::<crate::claims::Facts>() + 64;
         // The payload, and again what is taken out of it.
-        FIXED + self.token.len() + 2 * self.verified.facts().payload.len()
+        FIXED + self.token.len() + 2 * self.verified.facts().payload().len()
     }
 }
 

@@ -4,15 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::clock::from_millis;
-use crate::error::VerifyError;
 use crate::session::{Method, Principal, SessionId};
 
+mod facts;
 mod read;
 mod write;
 
+pub(crate) use facts::Facts;
 pub(crate) use read::RawClaims;
 pub(crate) use write::{NewClaims, cookie_payload};
 
@@ -85,42 +87,9 @@ impl TokenKind {
 #[derive(Clone)]
 pub struct Verified(Arc<Facts>);
 
-#[derive(Clone)]
-pub(crate) struct Facts {
-    pub(crate) kind: TokenKind,
-    pub(crate) principal: Principal,
-    pub(crate) session: SessionId,
-    /// Whether the session is one of ours, or stands for a token that names none.
-    pub(crate) has_session: bool,
-    pub(crate) token_id: Option<Box<str>>,
-    pub(crate) generation: Option<u64>,
-    /// The [`Session::rights_version`](crate::Session) that it was issued with.
-    pub(crate) rights_version: u64,
-    pub(crate) issued_at: Option<i64>,
-    pub(crate) expires_at: i64,
-    pub(crate) refresh_expires_at: Option<i64>,
-    pub(crate) authenticated_at: Option<i64>,
-    pub(crate) methods: Vec<Method>,
-    pub(crate) is_staff: bool,
-    pub(crate) role: Option<Box<str>>,
-    pub(crate) scope: Box<str>,
-    pub(crate) payload: Box<str>,
-    pub(crate) has_new_cookie: bool,
-}
-
-impl Facts {
-    /// The generation of a refresh token. Another issuer's token is the first of its session.
-    pub(crate) fn presented_generation(&self) -> Result<u64, VerifyError> {
-        match (self.has_session, self.generation) {
-            (true, generation) => generation.ok_or(VerifyError::Invalid("gen")),
-            (false, _) => Ok(0),
-        }
-    }
-}
-
 impl Verified {
-    pub(crate) fn new(facts: Facts) -> Self {
-        Self(Arc::new(facts))
+    pub(crate) fn new(facts: Arc<Facts>) -> Self {
+        Self(facts)
     }
 
     pub(crate) fn facts(&self) -> &Facts {
@@ -129,12 +98,12 @@ impl Verified {
 
     /// Who it is.
     pub fn principal(&self) -> &Principal {
-        &self.0.principal
+        self.0.principal()
     }
 
     /// The user's id, as text.
     pub fn user_id(&self) -> &str {
-        self.0.principal.user_id()
+        self.0.user_id()
     }
 
     /// What was shown.
@@ -145,17 +114,17 @@ impl Verified {
     /// The session that it belongs to. A token of another issuer that names no session stands
     /// for one of its own.
     pub fn session(&self) -> SessionId {
-        self.0.session
+        self.0.session()
     }
 
     /// Whether another issuer with the same key wrote it: it names no session of ours.
     pub fn is_foreign(&self) -> bool {
-        !self.0.has_session
+        !self.0.has_session()
     }
 
     /// The token's own id (`jti`).
     pub fn token_id(&self) -> Option<&str> {
-        self.0.token_id.as_deref()
+        self.0.token_id()
     }
 
     /// When it was issued, to the second.
@@ -185,12 +154,12 @@ impl Verified {
 
     /// The user's role.
     pub fn role(&self) -> Option<&str> {
-        self.0.role.as_deref()
+        self.0.role()
     }
 
     /// The scopes of the token (RFC 8693 §4.2).
     pub fn scopes(&self) -> impl Iterator<Item = &str> {
-        self.0.scope.split_ascii_whitespace()
+        self.0.scope().split_ascii_whitespace()
     }
 
     /// Whether there is, or is due to be, a new value for the session cookie
@@ -199,12 +168,25 @@ impl Verified {
         self.0.has_new_cookie
     }
 
-    /// All claims as the application's own type.
+    /// All claims as the application's own type, which may borrow its texts.
     ///
     /// # Errors
     /// The claims do not have the shape of `T`.
-    pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(&self.0.payload)
+    pub fn claims<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.0.payload())
+    }
+
+    /// The same, read once for as long as the token is remembered
+    /// ([`token_cache_bytes`](crate::Settings::token_cache_bytes)): for the type that is asked for
+    /// first.
+    ///
+    /// # Errors
+    /// The claims do not have the shape of `T`.
+    pub fn shared_claims<T>(&self) -> Result<Arc<T>, serde_json::Error>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.0.shared_claims()
     }
 }
 
@@ -212,8 +194,8 @@ impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verified")
             .field("kind", &self.0.kind)
-            .field("principal", &self.0.principal)
-            .field("session", &self.0.session)
+            .field("principal", self.0.principal())
+            .field("session", &self.0.session())
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 
@@ -39,7 +39,10 @@ impl Clock {
     pub fn now_millis(&self) -> i64 {
         match &self.0 {
             #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-            Source::System => Utc::now().timestamp_millis(),
+            Source::System => {
+                let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+                since_1970.map_or_else(|before| -millis(before.duration()), millis)
+            }
             Source::Manual(millis) => millis.load(Ordering::SeqCst),
         }
     }
@@ -62,7 +65,7 @@ impl fmt::Debug for Clock {
 /// A clock that stands still until it is moved: for tests.
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// use auth_core::ManualClock;
 ///
 /// let hands = ManualClock::at_unix_seconds(1_800_000_000);

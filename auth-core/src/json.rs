@@ -65,7 +65,8 @@ pub(crate) enum Loose<'a> {
     Bool(bool),
     Number(u64),
     Text(Cow<'a, str>),
-    List(Vec<Loose<'a>>),
+    /// Those of a list.
+    Texts(SmallVec<[Cow<'a, str>; 2]>),
     Other,
 }
 
@@ -99,11 +100,13 @@ impl<'de> Deserialize<'de> for Loose<'de> {
                 Ok(Loose::Other)
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-                let mut values = Vec::new();
+                let mut texts = SmallVec::new();
                 while let Some(value) = list.next_element()? {
-                    values.push(value);
+                    if let Loose::Text(text) = value {
+                        texts.push(text);
+                    }
                 }
-                Ok(Loose::List(values))
+                Ok(Loose::Texts(texts))
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 SkippedVisitor.visit_map(map).map(|_| Loose::Other)
@@ -120,13 +123,21 @@ pub(crate) struct Names<'a> {
     few: SmallVec<[Cow<'a, str>; 16]>,
     /// The rest: anybody can send a great many.
     more: HashSet<Cow<'a, str>, foldhash::quality::RandomState>,
+    /// A bit for each length and beginning among `few`: most names are unlike all others.
+    likenesses: u64,
 }
 
 impl<'a> Names<'a> {
     const FEW: usize = 32;
 
     pub(crate) fn add<E: Error>(&mut self, name: Cow<'a, str>) -> Result<(), E> {
-        if self.few.contains(&name) || (!self.more.is_empty() && self.more.contains(&name)) {
+        let likeness =
+            1 << ((name.len() * 31 + usize::from(*name.as_bytes().first().unwrap_or(&0))) % 64);
+        let is_like_another = self.likenesses & likeness != 0;
+        self.likenesses |= likeness;
+        if (is_like_another && self.few.contains(&name))
+            || (!self.more.is_empty() && self.more.contains(&name))
+        {
             return Err(E::custom("a name twice"));
         }
         if self.few.len() < Self::FEW {

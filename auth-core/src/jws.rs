@@ -20,7 +20,7 @@ use crate::json::{Names, Skipped, Text};
 use crate::keys::{JwkSet, Key, KeyRing};
 
 /// Longer texts are not looked at: what fits into a request header, with room for claims.
-const MAX_TOKEN_BYTES: usize = 8 * 1024;
+pub(crate) const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
 /// Of an RSA key of 8192 bits.
 const MAX_SIGNATURE_BYTES: usize = 1024;
@@ -29,8 +29,9 @@ const MAX_SIGNATURE_BYTES: usize = 1024;
 const MAX_HEADER_MEMBERS: usize = 16;
 
 /// What a good signature is for.
-pub(crate) struct Payload {
-    pub(crate) text: String,
+#[derive(Clone, Copy)]
+pub(crate) struct Signed<'r> {
+    pub(crate) payload: &'r str,
     /// The ring that had the key.
     pub(crate) ring: u64,
     /// When the key is no longer used, in milliseconds.
@@ -138,8 +139,13 @@ impl Jws {
     }
 
     /// The payload of a token with a good signature of a key that is accepted at `now`, in
-    /// milliseconds.
-    pub(crate) fn verify(&self, token: &str, now: i64) -> Result<Payload, VerifyError> {
+    /// milliseconds. It is decoded into `room`, which is [`MAX_TOKEN_BYTES`] long.
+    pub(crate) fn verify<'r>(
+        &self,
+        token: &str,
+        now: i64,
+        room: &'r mut [MaybeUninit<u8>],
+    ) -> Result<Signed<'r>, VerifyError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(VerifyError::Invalid("too long"));
         }
@@ -149,8 +155,8 @@ impl Jws {
         if payload.contains('.') {
             return Err(VerifyError::Invalid("shape"));
         }
-        let mut room = [const { MaybeUninit::uninit() }; MAX_SIGNATURE_BYTES];
-        let signature = decode_into(signature, &mut room)?;
+        let mut signature_room = [const { MaybeUninit::uninit() }; MAX_SIGNATURE_BYTES];
+        let signature = decode_into(signature, &mut signature_room)?;
         let signed =
             |writer: &Writer<'_>| writer.key.verify_signature(message.as_bytes(), signature);
 
@@ -172,9 +178,9 @@ impl Jws {
             fitting.find(signed)
         };
         let signer = signer.ok_or(VerifyError::Invalid("signature"))?;
-        let text = String::from_utf8(decode(payload)?);
-        let text = text.map_err(|_| VerifyError::Invalid("payload"))?;
-        Ok(Payload { text, ring: ring.number, key_ends: signer.end, is_typed_access })
+        let payload = std::str::from_utf8(decode_into(payload, room)?);
+        let payload = payload.map_err(|_| VerifyError::Invalid("payload"))?;
+        Ok(Signed { payload, ring: ring.number, key_ends: signer.end, is_typed_access })
     }
 }
 
@@ -183,14 +189,14 @@ fn decode(segment: &str) -> Result<Vec<u8>, VerifyError> {
     BASE64.decode_to_vec(segment).map_err(|_| VerifyError::Invalid("base64url"))
 }
 
-/// The same into room that is there; what does not fit is no signature.
+/// The same into room that is there, which a good segment fits into.
 fn decode_into<'r>(
     segment: &str,
     room: &'r mut [MaybeUninit<u8>],
 ) -> Result<&'r [u8], VerifyError> {
     let invalid = |_| VerifyError::Invalid("base64url");
     let len = BASE64.decoded_length(segment.as_bytes()).map_err(invalid)?;
-    let room = room.get_mut(..len).ok_or(VerifyError::Invalid("signature"))?;
+    let room = room.get_mut(..len).ok_or(VerifyError::Invalid("length"))?;
     let decoded = BASE64.decode(segment.as_bytes(), room.as_out()).map_err(invalid)?;
     Ok(decoded)
 }

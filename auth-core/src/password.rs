@@ -1,18 +1,20 @@
 //! Passwords: argon2id, in a lane of its own.
 //!
-//! A hash costs 19 MiB and some 25 ms of a processor. Lanes are threads of their own that keep
-//! their memory; a bounded queue stands before them. So a flood of logins takes neither the
-//! processors nor the memory from other requests: what does not fit into the queue is told to
-//! come back.
+//! A hash costs 19 MiB and some 25 ms of a processor. Lanes are threads of their own, of low priority,
+//! that keep their memory; a bounded queue stands before them. So a flood of logins takes neither
+//! the processors nor the memory from other requests: what finds no place in the queue for a
+//! moment is told to come back.
 
 use std::fmt;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use argon2::password_hash::phc;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
 
 use crate::error::Outage;
 use crate::random;
@@ -105,7 +107,24 @@ enum Job {
 }
 
 /// The queue before the lanes. The threads end when it is dropped.
-pub(crate) struct PasswordLanes(SyncSender<Job>);
+pub(crate) struct PasswordLanes {
+    places: Arc<Semaphore>,
+    jobs: Sender<Queued>,
+}
+
+/// A job, and its place in the queue until a lane takes it.
+type Queued = (Job, OwnedSemaphorePermit);
+
+/// How long to wait for a place in a queue that is full, at the least. Clients who come back at once when
+/// they are refused would otherwise keep the server busy with refusing them.
+const PATIENCE: Duration = Duration::from_millis(150);
+
+/// How much longer, by lot: those who were refused together do not all come back together.
+const MORE_PATIENCE: Duration = Duration::from_millis(450);
+
+/// The `nice` value of a lane: other requests come first.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
 
 impl PasswordLanes {
     /// Starts `lanes` threads (0: one per processor) behind a queue of `queue` places.
@@ -114,7 +133,7 @@ impl PasswordLanes {
             0 => thread::available_parallelism().map_or(1, usize::from),
             lanes => lanes,
         };
-        let (sender, receiver) = sync_channel(queue);
+        let (jobs, receiver) = channel();
         let receiver = Arc::new(Mutex::new(receiver));
         for lane in 0..lanes {
             let receiver = Arc::clone(&receiver);
@@ -123,7 +142,7 @@ impl PasswordLanes {
                 .spawn(move || work(&receiver))
                 .map_err(Outage::because)?;
         }
-        Ok(Self(sender))
+        Ok(Self { places: Arc::new(Semaphore::new(queue)), jobs })
     }
 
     /// Compares a password with a stored hash, or with none in the same time.
@@ -147,20 +166,30 @@ impl PasswordLanes {
         job: Job,
         answer: oneshot::Receiver<Result<T, Outage>>,
     ) -> Result<T, Outage> {
-        self.0.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => Outage::Busy,
-            TrySendError::Disconnected(_) => Outage::because("the password lanes have stopped"),
-        })?;
+        let place = Arc::clone(&self.places).acquire_owned();
+        let place = timeout(patience(), place).await.map_err(|_| Outage::Busy)?;
+        let place = place.map_err(Outage::because)?;
+        let stopped = |_| Outage::because("the password lanes have stopped");
+        self.jobs.send((job, place)).map_err(stopped)?;
         answer.await.map_err(|_| Outage::because("a password lane has stopped"))?
     }
 }
 
-fn work(receiver: &Mutex<Receiver<Job>>) {
+fn patience() -> Duration {
+    let lot = u32::from(u16::from_be_bytes(random::bytes()));
+    PATIENCE + MORE_PATIENCE * lot / u32::from(u16::MAX)
+}
+
+fn work(receiver: &Mutex<Receiver<Queued>>) {
+    // On Linux this is about the calling thread. Without it the lane works all the same.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, NICE);
     let mut hasher = None;
     loop {
         // One lane waits with the lock, the others for the lock; none holds it while it works.
         let job = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
+        let Ok((job, place)) = job else { return };
+        drop(place);
         // A client that went away is not hashed for.
         match job {
             Job::Verify(password, stored, reply) if !reply.is_closed() => {

@@ -12,10 +12,8 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-
 use crate::claims::Verified;
-use crate::clock::CLOCKS_DIFFER;
+use crate::clock::{CLOCKS_DIFFER, Clock};
 use crate::rotation::{earlier, later};
 use crate::session::Method;
 
@@ -26,8 +24,8 @@ pub struct Access<'a> {
     pub identity: Option<&'a Verified>,
     /// Whether the request changes nothing: GET, HEAD and OPTIONS over HTTP (RFC 9110 §9.2.1).
     pub read_only: bool,
-    /// When it is asked.
-    pub now: DateTime<Utc>,
+    /// Tells when it is asked.
+    pub clock: &'a Clock,
 }
 
 /// Decides whether a request may go on. It does no I/O: what it needs is in the token.
@@ -176,8 +174,9 @@ permissions! {
     /// Users who proved who they are at most so long ago: for changing a password, deleting an
     /// account (ASVS 7.5.3). A token that does not say when that was is not fresh.
     Fresh(Duration) = |Fresh(age), access| {
-        let since = earlier(access.now, *age).timestamp();
-        let until = later(access.now, CLOCKS_DIFFER).timestamp();
+        let now = access.clock.now();
+        let since = earlier(now, *age).timestamp();
+        let until = later(now, CLOCKS_DIFFER).timestamp();
         let proven_at = access.identity.and_then(Verified::authenticated_at);
         proven_at.is_some_and(|at| (since..=until).contains(&at.timestamp()))
     };

@@ -94,7 +94,7 @@ impl RevocationView {
     /// Whether, and why, the credential is revoked.
     pub(crate) fn verdict(&self, facts: &Facts) -> Verdict {
         if !self.sessions.is_empty()
-            && let Some(entry) = self.sessions.pin().get(&facts.session)
+            && let Some(entry) = self.sessions.pin().get(&facts.session())
         {
             if entry.rights_version == ENDED {
                 return Verdict::Revoked(entry.reason);
@@ -104,7 +104,7 @@ impl RevocationView {
                 return Verdict::RightsChanged(entry.reason);
             }
         }
-        if facts.has_session {
+        if facts.has_session() {
             return Verdict::Good;
         }
         if let Some(reason) = reason_against_foreign(&self.foreign, facts) {
@@ -213,7 +213,7 @@ fn reason_against_foreign(map: &ForeignMap, facts: &Facts) -> Option<RevocationR
         return None;
     }
     let map = map.pin();
-    let entry = map.get(&facts.principal)?;
+    let entry = map.get(facts.principal())?;
     // A token that does not say when it was issued may have been issued before. Its time is
     // in whole seconds, so one of the same second may have been, too.
     let issued_before = facts.issued_at.is_none_or(|iat| iat * 1000 <= entry.at_millis);

@@ -1,12 +1,11 @@
 //! Puts an [`Authority`] together, and refuses what would not work.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Authority, ClaimsHook, CookieMemory, Inner, RuleHook};
+use super::{Authority, ClaimsHook, CookieMemory, Directories, Inner, RuleHook};
 use crate::cache::TokenCache;
 use crate::claims::DEFAULT_USER_TYPE;
 use crate::clock::Clock;
@@ -27,7 +26,7 @@ pub struct AuthorityBuilder {
     keys: Option<KeyRing>,
     verifies_only: bool,
     store: Option<Arc<dyn SessionStore>>,
-    directories: HashMap<String, Arc<dyn UserDirectory>>,
+    directories: Directories,
     clock: Clock,
     claims: Option<ClaimsHook>,
     rule: Option<RuleHook>,
@@ -41,7 +40,7 @@ impl AuthorityBuilder {
             keys: None,
             verifies_only: false,
             store: None,
-            directories: HashMap::new(),
+            directories: Directories::default(),
             clock: Clock::system(),
             claims: None,
             rule: None,

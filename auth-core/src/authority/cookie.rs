@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 
 use super::Authority;
-use crate::claims::{Facts, TokenKind, Verified, cookie_payload};
+use crate::claims::{Facts, Verified, cookie_payload};
 use crate::clock::{from_millis, millis};
 use crate::directory::Account;
 use crate::error::{Outage, VerifyError};
@@ -153,7 +153,7 @@ impl Authority {
     /// What the revocations say; `None` where the rights have changed since the store was asked.
     fn check_cookie(&self, verified: &Verified) -> Option<Result<(), VerifyError>> {
         match self.0.revocations.verdict(verified.facts()) {
-            Verdict::Good => Some(self.check_current()),
+            Verdict::Good => Some(self.check_current(self.0.clock.now_millis())),
             Verdict::Revoked(reason) => Some(Err(VerifyError::Revoked(reason))),
             Verdict::RightsChanged(_) => None,
         }
@@ -271,25 +271,7 @@ impl Authority {
         let payload =
             cookie_payload(&self.0.settings, session, account, &custom).map_err(Outage::because)?;
         let payload = String::from_utf8(payload).map_err(Outage::because)?;
-        Ok(Verified::new(Facts {
-            kind: TokenKind::Cookie,
-            principal: session.principal.clone(),
-            session: session.id,
-            has_session: true,
-            token_id: None,
-            generation: None,
-            rights_version: session.rights_version,
-            issued_at: Some(session.created_at.timestamp()),
-            expires_at: session.expires_at.timestamp(),
-            refresh_expires_at: None,
-            authenticated_at: session.authenticated_at.map(|at| at.timestamp()),
-            methods: session.methods.clone(),
-            is_staff: account.is_staff,
-            role: account.role.as_deref().map(Into::into),
-            scope: account.scopes.join(" ").into(),
-            payload: payload.into(),
-            has_new_cookie,
-        }))
+        Ok(Verified::new(Arc::new(Facts::of_cookie(session, account, &payload, has_new_cookie))))
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::quality::RandomState;
 use serde_json::{Map, Value};
 
 use crate::cache::{TokenCache, Wanted};
@@ -13,11 +15,11 @@ use crate::clock::{CLOCKS_DIFFER, Clock, seconds};
 use crate::directory::{Account, UserDirectory};
 use crate::error::{Outage, VerifyError};
 use crate::event::{AuthEvent, Subscriber};
-use crate::jws::Jws;
+use crate::jws::{Jws, MAX_TOKEN_BYTES};
 use crate::keys::{JwkSet, KeyError, KeyRing, KeyState};
 use crate::password::{PasswordHash, PasswordLanes};
 use crate::revocation::{RevocationView, Verdict};
-use crate::rotation::{Decision, Presented, Refusal, RotationPolicy, decide, later};
+use crate::rotation::{Decision, Presented, Refusal, RotationPolicy, decide};
 use crate::session::{BindSession, Carrier, ClientInfo, Principal, RevocationReason, Session};
 use crate::settings::{Settings, WhenStale};
 use crate::store::SessionStore;
@@ -32,6 +34,9 @@ pub use builder::AuthorityBuilder;
 pub use login::Proof;
 
 use cookie::CookieMemory;
+
+/// By kind of user.
+type Directories = HashMap<String, Arc<dyn UserDirectory>, RandomState>;
 
 /// Issues tokens and checks them, opens sessions and ends them.
 ///
@@ -80,7 +85,7 @@ struct Inner {
     /// Whether it was built with a key that signs.
     issues: bool,
     store: Arc<dyn SessionStore>,
-    directories: HashMap<String, Arc<dyn UserDirectory>>,
+    directories: Directories,
     passwords: PasswordLanes,
     revocations: RevocationView,
     tokens: Option<TokenCache>,
@@ -210,11 +215,11 @@ impl Authority {
             .as_ref()
             .and_then(|tokens| tokens.get(token, wanted, self.0.jws.ring_number(), now));
         if let Some(verified) = known {
-            self.check_revocation(verified.facts())?;
+            self.check_revocation_at(verified.facts(), now)?;
             return Ok(verified);
         }
         let (facts, checked) = self.read_checked(token, now, kind)?;
-        self.check_revocation(&facts)?;
+        self.check_revocation_at(&facts, now)?;
         let verified = Verified::new(facts);
         if let Some(tokens) = &self.0.tokens {
             tokens.put(token, &verified, checked.ring, checked.until, now);
@@ -241,13 +246,13 @@ impl Authority {
     /// that has not been shown here before.
     async fn refreshable(&self, facts: &Facts) -> Result<Option<Session>, VerifyError> {
         let generation = facts.presented_generation()?;
-        let Some(session) = self.0.store.find(facts.session).await? else {
-            return match facts.has_session {
+        let Some(session) = self.0.store.find(facts.session()).await? else {
+            return match facts.has_session() {
                 true => Err(VerifyError::Invalid("unknown session")),
                 false => self.check_adoptable(facts).map(|()| None),
             };
         };
-        if session.principal != facts.principal {
+        if session.principal != *facts.principal() {
             return Err(VerifyError::Invalid("the session of somebody else"));
         }
         // Who asks need not be who holds it.
@@ -289,7 +294,7 @@ impl Authority {
         &self,
         token: &str,
         kind: impl FnOnce(&RawClaims<'_>) -> Result<TokenKind, VerifyError>,
-    ) -> Result<Facts, VerifyError> {
+    ) -> Result<Arc<Facts>, VerifyError> {
         self.read_checked(token, self.0.clock.now_millis(), kind).map(|(facts, _)| facts)
     }
 
@@ -298,32 +303,33 @@ impl Authority {
         token: &str,
         now: i64,
         kind: impl FnOnce(&RawClaims<'_>) -> Result<TokenKind, VerifyError>,
-    ) -> Result<(Facts, Checked), VerifyError> {
-        let payload = self.0.jws.verify(token, now)?;
-        let claims = RawClaims::parse(&payload, &self.0.settings)?;
+    ) -> Result<(Arc<Facts>, Checked), VerifyError> {
+        let mut room = [const { MaybeUninit::uninit() }; MAX_TOKEN_BYTES];
+        let signed = self.0.jws.verify(token, now, &mut room)?;
+        let mut claims = RawClaims::default();
+        claims.parse(&signed, &self.0.settings)?;
         claims.check_validity(&self.0.settings, now.div_euclid(1000))?;
         let kind = kind(&claims)?;
-        let mut facts = claims.into_facts(kind, &payload.text)?;
-        facts.payload = payload.text.into();
-        if !facts.has_session {
-            self.check_foreign(&facts)?;
+        let facts = claims.into_facts(kind, signed.payload)?;
+        if !facts.has_session() {
+            self.check_foreign(&facts, now)?;
         }
-        if !self.0.directories.contains_key(facts.principal.user_type()) {
+        if !self.0.directories.contains_key(facts.user_type()) {
             return Err(VerifyError::Invalid("unknown kind of user"));
         }
-        let until = facts.good_until_millis(&self.0.settings).min(payload.key_ends);
-        Ok((facts, Checked { ring: payload.ring, until }))
+        let until = facts.good_until_millis(&self.0.settings).min(signed.key_ends);
+        Ok((facts, Checked { ring: signed.ring, until }))
     }
 
     /// A token of another issuer lives within our limits, or it could outlive the memory of its
     /// revocation, and was not issued in the future, or it would escape one.
-    fn check_foreign(&self, facts: &Facts) -> Result<(), VerifyError> {
+    fn check_foreign(&self, facts: &Facts, now: i64) -> Result<(), VerifyError> {
         if !self.accepts_foreign() {
             return Err(VerifyError::Invalid("a token of another issuer"));
         }
-        let now = self.0.clock.now();
-        let begins = facts.issued_at.unwrap_or_else(|| now.timestamp());
-        if begins > later(now, self.slack()).timestamp() {
+        let now = now.div_euclid(1000);
+        let begins = facts.issued_at.unwrap_or(now);
+        if begins > now.saturating_add(seconds(self.slack())) {
             return Err(VerifyError::Invalid("issued in the future"));
         }
         let longest = seconds(self.0.settings.foreign_token_lifetime);
@@ -338,8 +344,12 @@ impl Authority {
     }
 
     fn check_revocation(&self, facts: &Facts) -> Result<(), VerifyError> {
+        self.check_revocation_at(facts, self.0.clock.now_millis())
+    }
+
+    fn check_revocation_at(&self, facts: &Facts, now: i64) -> Result<(), VerifyError> {
         match self.0.revocations.verdict(facts) {
-            Verdict::Good => self.check_current(),
+            Verdict::Good => self.check_current(now),
             Verdict::Revoked(reason) | Verdict::RightsChanged(reason) => {
                 Err(VerifyError::Revoked(reason))
             }
@@ -347,8 +357,8 @@ impl Authority {
     }
 
     /// Whether what this process has heard of revocations can be relied upon.
-    fn check_current(&self) -> Result<(), VerifyError> {
-        if self.0.settings.revocation_when_stale == WhenStale::Refuse && !self.is_current() {
+    fn check_current(&self, now: i64) -> Result<(), VerifyError> {
+        if self.0.settings.revocation_when_stale == WhenStale::Refuse && !self.is_current_at(now) {
             return Err(VerifyError::Stale);
         }
         Ok(())

@@ -28,7 +28,7 @@ impl Authority {
         self.check_issues()?;
         let facts = self.read(token, only(TokenKind::Refresh))?;
         let begun = self.0.clock.now();
-        let known_rights = self.0.revocations.rights_version(facts.session);
+        let known_rights = self.0.revocations.rights_version(facts.session());
         // Before the rotation: one that cannot be answered would spend the token.
         let mut account = self.refreshing_account(&facts).await?;
         let policy = self.rotation_policy();
@@ -84,8 +84,8 @@ impl Authority {
             self.note_client(session, before, client, false);
         }
 
-        if !facts.has_session {
-            let settled = self.find_settled_account(&facts.principal).await?;
+        if !facts.has_session() {
+            let settled = self.find_settled_account(facts.principal()).await?;
             let admitted = settled.filter(|account| self.admits(account));
             account = admitted.ok_or(RefreshError::NoActiveAccount)?;
         } else if may_be_older {
@@ -118,9 +118,9 @@ impl Authority {
             Some(_) => {}
         }
         let mut account = self.refreshing_account(&facts).await?;
-        let session = self.0.store.find(facts.session).await?;
+        let session = self.0.store.find(facts.session()).await?;
         let mut session = session
-            .filter(|s| s.principal == facts.principal && s.carrier == Carrier::Single)
+            .filter(|s| s.principal == *facts.principal() && s.carrier == Carrier::Single)
             .ok_or(VerifyError::Invalid("unknown session"))?;
         if let Some((_, reason)) = session.revoked {
             return Err(VerifyError::Revoked(reason).into());
@@ -150,7 +150,7 @@ impl Authority {
     /// session ends all the same.
     pub async fn blacklist(&self, token: &str) -> Result<(), VerifyError> {
         let facts = self.read(token, only(TokenKind::Refresh))?;
-        let revoke = Revoke::Session(facts.session);
+        let revoke = Revoke::Session(facts.session());
         match self.refreshable(&facts).await {
             Ok(known) => {
                 if known.is_none() {
@@ -177,8 +177,8 @@ impl Authority {
         let now = self.0.clock.now();
         let settings = &self.0.settings;
         let session = Session {
-            id: facts.session,
-            principal: facts.principal.clone(),
+            id: facts.session(),
+            principal: facts.principal().clone(),
             carrier: Carrier::Token,
             generation: 0,
             rotated_at: now,
@@ -222,7 +222,7 @@ impl Authority {
     }
 
     async fn refreshing_account(&self, facts: &Facts) -> Result<Account, RefreshError> {
-        self.find_account(&facts.principal)
+        self.find_account(facts.principal())
             .await?
             .filter(|account| self.admits(account))
             .ok_or(RefreshError::NoActiveAccount)
@@ -234,15 +234,15 @@ impl Authority {
         client: &ClientInfo,
         policy: &RotationPolicy,
     ) -> Result<(Rotation, DateTime<Utc>), VerifyError> {
-        if !facts.has_session {
+        if !facts.has_session() {
             self.adopt(facts).await?;
         }
         let generation = facts.presented_generation()?;
         let presented = Presented { generation, client: client.clone() };
         let now = self.0.clock.now();
-        let rotation = self.0.store.rotate(facts.session, &presented, now, policy).await?;
+        let rotation = self.0.store.rotate(facts.session(), &presented, now, policy).await?;
         rotation
-            .filter(|rotation| rotation.session.principal == facts.principal)
+            .filter(|rotation| rotation.session.principal == *facts.principal())
             .map(|rotation| (rotation, now))
             .ok_or(VerifyError::Invalid("unknown session"))
     }

@@ -168,7 +168,11 @@ impl Authority {
 
     /// Whether this process knows the revocations of the others well enough to accept tokens.
     pub fn is_current(&self) -> bool {
-        let age = self.0.revocations.age_millis(self.0.clock.now_millis());
+        self.is_current_at(self.0.clock.now_millis())
+    }
+
+    pub(super) fn is_current_at(&self, now_millis: i64) -> bool {
+        let age = self.0.revocations.age_millis(now_millis);
         u128::from(age) <= self.0.settings.revocation_max_staleness.as_millis()
     }
 }

@@ -2,16 +2,18 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use serde::de::{self, DeserializeSeed, MapAccess, Visitor};
 use smallvec::{SmallVec, smallvec};
 
-use super::{DEFAULT_USER_TYPE, Facts, SINGLE_USER_CLAIM, TokenKind};
+use super::facts::{Facts, Methods, Part, Payload};
+use super::{SINGLE_USER_CLAIM, TokenKind};
 use crate::clock::seconds;
 use crate::error::VerifyError;
 use crate::json::{Loose, Names, Skipped, Text};
-use crate::jws::Payload;
-use crate::session::{Method, Principal, SessionId};
+use crate::jws::Signed;
+use crate::session::Method;
 use crate::settings::Settings;
 
 /// Longer ids are nobody's.
@@ -40,7 +42,7 @@ pub(crate) struct RawClaims<'a> {
     rights_version: u64,
     single_user: Option<Cow<'a, str>>,
     auth_time: Option<u64>,
-    methods: Vec<Method>,
+    methods: Methods,
     is_staff: bool,
     role: Option<Cow<'a, str>>,
     scope: Option<Cow<'a, str>>,
@@ -48,14 +50,18 @@ pub(crate) struct RawClaims<'a> {
 
 impl<'a> RawClaims<'a> {
     /// Parses a payload: an object without duplicate members, each claim of its own type.
-    pub(crate) fn parse(payload: &'a Payload, settings: &Settings) -> Result<Self, VerifyError> {
-        let mut deserializer = serde_json::Deserializer::from_str(&payload.text);
-        let claims = ClaimsSeed(settings).deserialize(&mut deserializer);
-        let mut claims = claims
-            .and_then(|claims| deserializer.end().map(|()| claims))
-            .map_err(|_| VerifyError::Invalid("claims"))?;
-        claims.is_typed_access = payload.is_typed_access;
-        Ok(claims)
+    ///
+    /// Into claims that are there: they are too large to be handed around.
+    pub(crate) fn parse(
+        &mut self,
+        signed: &Signed<'a>,
+        settings: &Settings,
+    ) -> Result<(), VerifyError> {
+        let mut deserializer = serde_json::Deserializer::from_str(signed.payload);
+        let parsed = ClaimsSeed(self, settings).deserialize(&mut deserializer);
+        parsed.and_then(|()| deserializer.end()).map_err(|_| VerifyError::Invalid("claims"))?;
+        self.is_typed_access = signed.is_typed_access;
+        Ok(())
     }
 
     /// Checks times, issuer and audience, in SimpleJWT's order.
@@ -104,7 +110,11 @@ impl<'a> RawClaims<'a> {
 
     /// Takes the facts out of checked claims. Every token must have `exp`, `jti` and a user; a
     /// [`TokenKind::Single`] of another issuer may lack `jti`.
-    pub(crate) fn into_facts(self, kind: TokenKind, payload: &str) -> Result<Facts, VerifyError> {
+    pub(crate) fn into_facts(
+        self,
+        kind: TokenKind,
+        payload: &str,
+    ) -> Result<Arc<Facts>, VerifyError> {
         let single = kind == TokenKind::Single;
         let user_id = if single { self.single_user } else { self.user_id };
         let user_id = user_id.filter(|id| !id.is_empty()).ok_or(VerifyError::NoUser);
@@ -122,41 +132,37 @@ impl<'a> RawClaims<'a> {
         if user_id.contains('\0') || user_id.len() > MAX_ID_BYTES {
             return Err(VerifyError::Invalid("user id"));
         }
-        let user_type = self.user_type.as_deref().unwrap_or(DEFAULT_USER_TYPE);
-        let principal = Principal::new(user_type, &*user_id);
+        let part = |text: Cow<'_, str>| Part::of(text, payload);
         // What is not one of ours may be another issuer's word for something else.
-        let sid = self.sid.and_then(|sid| sid.parse().ok());
-        let session = sid.unwrap_or_else(|| {
-            SessionId::of_foreign_token(&principal, self.token_id.as_deref().unwrap_or(payload))
-        });
-        Ok(Facts {
+        let own_session = self.sid.and_then(|sid| sid.parse().ok());
+        let mut facts = Arc::new(Facts {
             kind,
-            principal,
-            session,
-            has_session: sid.is_some(),
-            token_id: self.token_id.map(|id| id.as_ref().into()),
+            user_type: self.user_type.map(part),
+            user_id: part(user_id),
+            own_session,
+            token_id: self.token_id.map(part),
             generation: self.generation,
             // Only ours to grant: a token of another issuer has none.
-            rights_version: if sid.is_some() { self.rights_version } else { 0 },
+            rights_version: if own_session.is_some() { self.rights_version } else { 0 },
             issued_at: self.iat.map(signed),
             expires_at: signed(exp),
             refresh_expires_at: self.refresh_exp.map(signed),
             authenticated_at: self.auth_time.map(signed),
             methods: self.methods,
             is_staff: self.is_staff,
-            role: self.role.map(Into::into),
-            scope: self.scope.unwrap_or_default().into(),
-            // Its owner gives it afterwards.
-            payload: Box::default(),
+            role: self.role.map(part),
+            scope: self.scope.map(part),
             has_new_cookie: false,
-        })
-    }
-}
-
-impl Facts {
-    /// When `exp` has passed, as [`RawClaims::check_validity`] judges it: in milliseconds.
-    pub(crate) fn good_until_millis(&self, settings: &Settings) -> i64 {
-        self.expires_at.saturating_add(seconds(settings.leeway)).saturating_mul(1000)
+            payload: Payload::default(),
+            principal: OnceLock::new(),
+            foreign_session: OnceLock::new(),
+            claims: OnceLock::new(),
+        });
+        // Nobody else has it yet.
+        if let Some(facts) = Arc::get_mut(&mut facts) {
+            facts.payload.fill(payload);
+        }
+        Ok(facts)
     }
 }
 
@@ -165,10 +171,10 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-struct ClaimsSeed<'s>(&'s Settings);
+struct ClaimsSeed<'s, 'de>(&'s mut RawClaims<'de>, &'s Settings);
 
-impl<'de> DeserializeSeed<'de> for ClaimsSeed<'_> {
-    type Value = RawClaims<'de>;
+impl<'de> DeserializeSeed<'de> for ClaimsSeed<'_, 'de> {
+    type Value = ();
 
     fn deserialize<D: de::Deserializer<'de>>(
         self,
@@ -178,65 +184,94 @@ impl<'de> DeserializeSeed<'de> for ClaimsSeed<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for ClaimsSeed<'_> {
-    type Value = RawClaims<'de>;
+impl<'de> Visitor<'de> for ClaimsSeed<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let names = self.0;
-        let mut claims = RawClaims::default();
+        let Self(claims, settings) = self;
+        // RFC 7519 §4: names must be unique; two readers might each believe another one.
         let mut names_so_far = Names::default();
         while let Some(Text(name)) = map.next_key()? {
-            match &*name {
-                "exp" => claims.exp = Some(time(&mut map)?),
-                "iat" => claims.iat = Some(time(&mut map)?),
-                "nbf" => claims.nbf = Some(time(&mut map)?),
-                "iss" => claims.iss = Some(map.next_value::<Text<'de>>()?.0),
-                "aud" => claims.aud = Some(map.next_value::<Texts<'de>>()?.0),
-                "sid" => claims.sid = Some(map.next_value::<Text<'de>>()?.0),
-                "gen" => claims.generation = Some(generation(&mut map)?),
-                "rights_version" => claims.rights_version = rights_version(&map.next_value()?),
-                "auth_time" => claims.auth_time = Some(time(&mut map)?),
-                // These only grant. Another issuer may mean something else by them: then they
-                // grant nothing.
-                "amr" => claims.methods = methods(&map.next_value()?),
-                "is_staff" => {
-                    claims.is_staff = matches!(map.next_value()?, Loose::Bool(true));
+            if !claims.read_single(&name, &mut map, settings)? {
+                claims.read_other(&name, &mut map, settings)?;
+                names_so_far.add(name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'de> RawClaims<'de> {
+    /// Reads a claim that shows by itself whether it was there before. Whether `name` is one.
+    fn read_single<A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+        settings: &Settings,
+    ) -> Result<bool, A::Error> {
+        match name {
+            "exp" => once(&mut self.exp, time(map)?)?,
+            "iat" => once(&mut self.iat, time(map)?)?,
+            "nbf" => once(&mut self.nbf, time(map)?)?,
+            "iss" => once(&mut self.iss, map.next_value::<Text<'de>>()?.0)?,
+            "aud" => once(&mut self.aud, map.next_value::<Texts<'de>>()?.0)?,
+            "sid" => once(&mut self.sid, map.next_value::<Text<'de>>()?.0)?,
+            "gen" => once(&mut self.generation, generation(map)?)?,
+            "auth_time" => once(&mut self.auth_time, time(map)?)?,
+            name if name == settings.token_type_claim => {
+                once(&mut self.kind, map.next_value::<Text<'de>>()?.0)?;
+            }
+            name if name == settings.jti_claim => {
+                once(&mut self.token_id, map.next_value::<Text<'de>>()?.0)?;
+            }
+            name if name == settings.user_type_claim => {
+                once(&mut self.user_type, map.next_value::<Text<'de>>()?.0)?;
+            }
+            name if name == settings.sliding_token_refresh_exp_claim => {
+                once(&mut self.refresh_exp, time(map)?)?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn read_other<A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+        settings: &Settings,
+    ) -> Result<(), A::Error> {
+        match name {
+            "rights_version" => self.rights_version = rights_version(&map.next_value()?),
+            // These only grant. Another issuer may mean something else by them: then they grant
+            // nothing.
+            "amr" => self.methods = methods(&map.next_value()?),
+            "is_staff" => self.is_staff = matches!(map.next_value()?, Loose::Bool(true)),
+            "role" => self.role = text(map.next_value()?),
+            "scope" => self.scope = text(map.next_value()?),
+            name if name == settings.user_id_claim || name == SINGLE_USER_CLAIM => {
+                let id = map.next_value::<Id<'de>>()?.0;
+                if name == SINGLE_USER_CLAIM {
+                    self.single_user.clone_from(&id);
                 }
-                "role" => claims.role = text(map.next_value()?),
-                "scope" => claims.scope = text(map.next_value()?),
-                name if name == names.token_type_claim => {
-                    claims.kind = Some(map.next_value::<Text<'de>>()?.0);
-                }
-                name if name == names.jti_claim => {
-                    claims.token_id = Some(map.next_value::<Text<'de>>()?.0);
-                }
-                name if name == names.user_id_claim || name == SINGLE_USER_CLAIM => {
-                    let id = map.next_value::<Id<'de>>()?.0;
-                    if name == SINGLE_USER_CLAIM {
-                        claims.single_user.clone_from(&id);
-                    }
-                    if name == names.user_id_claim {
-                        claims.user_id = id;
-                    }
-                }
-                name if name == names.user_type_claim => {
-                    claims.user_type = Some(map.next_value::<Text<'de>>()?.0);
-                }
-                name if name == names.sliding_token_refresh_exp_claim => {
-                    claims.refresh_exp = Some(time(&mut map)?);
-                }
-                _ => {
-                    map.next_value::<Skipped>()?;
+                if name == settings.user_id_claim {
+                    self.user_id = id;
                 }
             }
-            // RFC 7519 §4: names must be unique; two readers might each believe another one.
-            names_so_far.add(name)?;
+            _ => drop(map.next_value::<Skipped>()?),
         }
-        Ok(claims)
+        Ok(())
+    }
+}
+
+fn once<T, E: de::Error>(slot: &mut Option<T>, value: T) -> Result<(), E> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(E::custom("a name twice")),
     }
 }
 
@@ -305,13 +340,9 @@ fn text(value: Loose<'_>) -> Option<Cow<'_, str>> {
     }
 }
 
-fn methods(value: &Loose<'_>) -> Vec<Method> {
-    let Loose::List(words) = value else { return Vec::new() };
-    let method = |word: &Loose<'_>| match word {
-        Loose::Text(word) => Method::from_stored(word),
-        _ => None,
-    };
-    words.iter().filter_map(method).collect()
+fn methods(value: &Loose<'_>) -> Methods {
+    let Loose::Texts(words) = value else { return Methods::new() };
+    words.iter().filter_map(|word| Method::from_stored(word)).collect()
 }
 
 /// `aud`: a text, or a list of texts.
