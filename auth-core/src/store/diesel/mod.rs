@@ -35,6 +35,7 @@ use crate::rotation::{Presented, RotationPolicy};
 use crate::session::{ClientInfo, Principal, SecretHash, Session, SessionId};
 
 mod database;
+mod fixed;
 mod lane;
 #[cfg(feature = "postgres")]
 mod listener;

@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use diesel::result::Error::{DatabaseError, QueryBuilderError};
 use diesel::sql_types::{Bool, Nullable, Text};
 
+use super::fixed::Fixed;
 use super::row::{NewRevocation, RevocationRow, SessionRow, number_to_column, session_id};
 use super::schema::{auth_revocations, auth_sessions};
 use crate::clock::millis;
@@ -140,6 +141,9 @@ impl Horizon for diesel::PgConnection {
     }
 }
 
+/// The name of the statement of [`Statements::swap`].
+struct Swap;
+
 /// Where a rotation leads.
 pub struct Step<'a> {
     to: u64,
@@ -271,7 +275,7 @@ macro_rules! statements {
                 let pace = $later(auth_sessions::refreshes_until, now)
                     + millis(step.policy.usual_interval);
                 let idle_expires_at = later(step.now, step.policy.idle).timestamp_millis();
-                diesel::update(session)
+                let swap = diesel::update(session)
                     .set((
                         auth_sessions::generation.eq(number_to_column(step.to)),
                         auth_sessions::rotated_at.eq(now),
@@ -281,7 +285,8 @@ macro_rules! statements {
                         auth_sessions::ip.eq(ip),
                         auth_sessions::user_agent.eq(user_agent),
                     ))
-                    .returning(SessionRow::as_returning())
+                    .returning(SessionRow::as_returning());
+                Fixed::<_, Swap>::new(swap)
                     .get_result(self)
                     .optional()?
                     .map(SessionRow::into_session)

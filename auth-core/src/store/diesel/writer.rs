@@ -10,6 +10,7 @@ use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::fixed::Command;
 use super::lane::too_late;
 use super::sqlite::{Opened, Opener};
 use crate::error::Outage;
@@ -183,16 +184,16 @@ enum Outcome {
 /// Runs one job so that its failure undoes it and nothing else. An error is one of the whole
 /// transaction, which SQLite ends by itself when, say, the disk is full.
 fn run_alone(conn: &mut SqliteConnection, job: &mut dyn Job) -> QueryResult<Outcome> {
-    conn.batch_execute("SAVEPOINT job")?;
+    Command("SAVEPOINT job").execute(conn)?;
     let outcome = match catch_unwind(AssertUnwindSafe(|| job.run(conn))) {
         Ok(Ok(())) => Outcome::Kept,
         Ok(Err(error)) => Outcome::Undone(error),
         Err(_) => Outcome::Panicked,
     };
     if !matches!(outcome, Outcome::Kept) {
-        conn.batch_execute("ROLLBACK TO job")?;
+        Command("ROLLBACK TO job").execute(conn)?;
     }
-    conn.batch_execute("RELEASE job")?;
+    Command("RELEASE job").execute(conn)?;
     Ok(outcome)
 }
 
