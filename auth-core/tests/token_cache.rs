@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use auth_core::keys::generate;
 use auth_core::session::RevocationReason;
 use auth_core::store::Revoke;
@@ -211,4 +213,31 @@ async fn what_is_refused_is_not_remembered() {
     let verified = world.authenticate(&access).unwrap();
     world.authority.logout(&verified).await.unwrap();
     assert_revoked(world.authenticate(&access), RevocationReason::Logout);
+}
+
+/// Whether a token was remembered shows in its claims: they are read once.
+#[tokio::test]
+async fn a_flood_of_other_tokens_leaves_those_that_are_shown_again() {
+    let settings = Settings { token_cache_bytes: 1 << 20, ..Settings::with_signing_key(SECRET) };
+    let world = World::with(settings).await;
+    let claims = |token: &str| {
+        let verified = world.authenticate(token).unwrap();
+        verified.shared_claims::<Value>().unwrap()
+    };
+    let hot: Vec<_> = (0..200).map(mint).collect();
+    hot.iter().for_each(|token| warm(&world, token));
+    let before: Vec<_> = hot.iter().map(|token| claims(token)).collect();
+
+    for number in 1000..6000 {
+        let new = mint(number);
+        world.authenticate(&new).unwrap();
+        let forged = format!("{}AAAA", &new[..new.len() - 4]);
+        world.authenticate(&forged).unwrap_err();
+    }
+
+    let kept =
+        hot.iter().zip(&before).filter(|(token, before)| Arc::ptr_eq(&claims(token), before));
+    // Of a few that are many in one place one may go.
+    let kept = kept.count();
+    assert!(kept > 190, "{kept}");
 }
