@@ -1,4 +1,4 @@
-//! A great many sessions, and a great many refreshes. Apart from the other tests of the stores,
+//! A great many sessions, a great many refreshes, and a great deal to prune. Apart from the other tests of the stores,
 //! whose time limits they would use up.
 #![cfg(any(feature = "sqlite", feature = "postgres"))]
 
@@ -9,6 +9,8 @@ mod database;
 mod growth;
 #[path = "large/million.rs"]
 mod million;
+#[path = "large/pruning.rs"]
+mod pruning;
 #[path = "stores/sample.rs"]
 mod sample;
 

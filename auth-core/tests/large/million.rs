@@ -29,11 +29,13 @@ const COLUMNS: &str = "id, user_type, user_id, carrier, generation, rotated_at, 
 
 /// Where the statements are kept that a connection runs.
 #[derive(Clone, Default)]
-struct Recorder(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Recorder(Arc<Mutex<Vec<String>>>);
 
 impl Recorder {
     /// Listens to a connection: work for a handle.
-    fn listen<C: Connection>(&self) -> impl FnOnce(&mut C) -> QueryResult<()> + Send + 'static {
+    pub(crate) fn listen<C: Connection>(
+        &self,
+    ) -> impl FnOnce(&mut C) -> QueryResult<()> + Send + 'static {
         let said = Arc::clone(&self.0);
         let note = move |event: InstrumentationEvent<'_>| {
             if let InstrumentationEvent::StartQuery { query, .. } = event {
@@ -48,9 +50,16 @@ impl Recorder {
 
     /// What was said about sessions since the last call, without the values.
     fn take(&self) -> Vec<String> {
-        let said = std::mem::take(&mut *self.0.lock().unwrap());
+        let said = self.take_with_values();
         let statements = said.iter().map(|query| query.split(" -- binds:").next().unwrap());
-        statements.filter(|sql| sql.contains("auth_sessions")).map(str::to_owned).collect()
+        statements.map(str::to_owned).collect()
+    }
+
+    /// What was said about sessions since the last call.
+    pub(crate) fn take_with_values(&self) -> Vec<String> {
+        let mut said = std::mem::take(&mut *self.0.lock().unwrap());
+        said.retain(|query| query.contains("auth_sessions"));
+        said
     }
 }
 

@@ -41,8 +41,7 @@ CREATE TABLE auth_sessions (
 CREATE INDEX auth_sessions_live ON auth_sessions (user_type, user_id) WHERE revoked_at IS NULL;
 
 -- There is no index for pruning: what is over depends on idle_expires_at, and every rotation would
--- pay for it. Pruning reads the table instead, in the background and at most once
--- for every 10,000 sessions that it finds.
+-- pay for it. Pruning reads the table instead, in the background and a part at a time.
 
 -- What the processes have to refuse before it expires by itself. Append only.
 CREATE TABLE auth_revocations (

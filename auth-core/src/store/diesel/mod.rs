@@ -20,14 +20,17 @@
 //! Times are kept in whole milliseconds, as [`Clock`](crate::Clock) tells them.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use diesel::QueryResult;
 use tokio::sync::watch;
 
 use self::database::Database;
+use self::look::{Found, Look};
 use self::statements::{Horizon, Page, Statements, unless_deadlocked};
 use super::{News, Renewal, Revoke, Revoked, Rotation, SessionStore, Stamp};
 use crate::error::Outage;
@@ -39,6 +42,7 @@ mod fixed;
 mod lane;
 #[cfg(feature = "postgres")]
 mod listener;
+mod look;
 mod migrate;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -67,15 +71,11 @@ pub type SqliteStore = DieselStore<SqliteDb>;
 #[cfg(feature = "postgres")]
 pub type PgStore = DieselStore<PgDb>;
 
-/// Looking for what is over reads a whole table: there is no index that rotations would have to
-/// pay for. (A million sessions: 0.2 s.)
+/// For a look: it may have to read a whole table to find anything. (A million sessions: 0.2 s.)
 const LOOK_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How far back a question about revocations reaches.
 const HORIZON_MILLIS: i64 = 10_000;
-
-/// How much one look finds.
-const LOOK_ROWS: i64 = 10_000;
 
 /// Rows per `DELETE`: what else is written has to wait for it.
 const DELETE_ROWS: usize = 100;
@@ -84,16 +84,41 @@ const DELETE_ROWS: usize = 100;
 #[derive(Clone, Debug)]
 pub struct DieselStore<D> {
     db: D,
-    /// Sessions that were over when they were looked at.
-    candidates: Arc<Mutex<Vec<SessionId>>>,
+    sessions_over: Arc<Mutex<Search<SessionId>>>,
+    revocations_over: Arc<Mutex<Search<i64>>>,
+    /// Whether pruning was in the midst of revocations: the next call need not read the sessions again.
+    in_revocations: Arc<AtomicBool>,
     /// Which transactions were over, and when that was asked, the oldest first.
     horizons: Arc<Mutex<VecDeque<(i64, String)>>>,
+}
+
+/// A search of a table for what is over. There is no index that rotations would have to pay for:
+/// the table is read from its beginning to its end, once for all the calls that are needed to
+/// remove what is found.
+#[derive(Debug)]
+struct Search<T> {
+    /// What was over when it was looked at.
+    found: Vec<T>,
+    /// Where the next look begins; 0 is the beginning of the table.
+    from: i64,
+}
+
+impl<T> Default for Search<T> {
+    fn default() -> Self {
+        Self { found: Vec::new(), from: 0 }
+    }
 }
 
 impl<D: Database> DieselStore<D> {
     /// A store over `db`.
     pub fn new(db: D) -> Self {
-        Self { db, candidates: Arc::default(), horizons: Arc::default() }
+        Self {
+            db,
+            sessions_over: Arc::default(),
+            revocations_over: Arc::default(),
+            in_revocations: Arc::default(),
+            horizons: Arc::default(),
+        }
     }
 
     /// Creates the tables, or brings them up to date, and answers the names of the migrations
@@ -114,30 +139,58 @@ impl<D: Database> DieselStore<D> {
         self.db.missing(D::MIGRATIONS).await
     }
 
-    /// Deletes up to `limit` sessions that are over. One look at the table finds the candidates
-    /// of many calls; that they are still over is checked again when they are deleted.
-    async fn prune_sessions(&self, before: DateTime<Utc>, limit: usize) -> Result<usize, Outage> {
-        let candidates = || self.candidates.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Deletes up to `limit` rows of those that `look` finds; `delete` checks again that they are over.
+    /// Fewer than `limit` where the search found the end of the table, having begun at its beginning.
+    async fn prune_table<T: Send + 'static>(
+        &self,
+        search: &Mutex<Search<T>>,
+        limit: usize,
+        look: impl Fn(&mut D::Connection, i64) -> QueryResult<Found<T>> + Copy + Send + 'static,
+        delete: impl Fn(&mut D::Connection, &[T]) -> QueryResult<usize> + Copy + Send + 'static,
+    ) -> Result<usize, Outage> {
+        let search = || search.lock().unwrap_or_else(PoisonError::into_inner);
         let mut removed = 0;
+        let mut from_the_beginning = false;
         let mut seen_all = false;
         while removed < limit {
-            let ids: Vec<_> = {
-                let mut candidates = candidates();
-                let rest = candidates.len().saturating_sub(DELETE_ROWS.min(limit - removed));
-                candidates.drain(rest..).collect()
+            let (rows, from) = {
+                let mut search = search();
+                let count = search.found.len().min(DELETE_ROWS).min(limit - removed);
+                let rest = search.found.len() - count;
+                (search.found.split_off(rest), search.from)
             };
-            if !ids.is_empty() {
-                removed += self.db.write(move |conn| conn.delete_sessions(before, &ids)).await?;
+            if !rows.is_empty() {
+                removed += self.db.write(move |conn| delete(conn, &rows)).await?;
             } else if seen_all {
                 break;
             } else {
-                let look = move |conn: &mut D::Connection| conn.over_sessions(before, LOOK_ROWS);
-                let found = self.db.read_slowly(LOOK_DEADLINE, look).await?;
-                seen_all = (found.len() as i64) < LOOK_ROWS;
-                candidates().extend(found);
+                from_the_beginning |= from == 0;
+                let found =
+                    self.db.read_slowly(LOOK_DEADLINE, move |conn| look(conn, from)).await?;
+                seen_all = from_the_beginning && found.goes_on_from.is_none();
+                let mut search = search();
+                search.from = found.goes_on_from.unwrap_or(0);
+                search.found.extend(found.over);
             }
         }
         Ok(removed)
+    }
+
+    async fn prune_sessions(&self, before: DateTime<Utc>, limit: usize) -> Result<usize, Outage> {
+        let look = move |conn: &mut D::Connection, from| conn.over_sessions(before, from);
+        let delete = move |conn: &mut D::Connection, ids: &[_]| conn.delete_sessions(before, ids);
+        self.prune_table(&self.sessions_over, limit, look, delete).await
+    }
+
+    async fn prune_revocations(
+        &self,
+        before: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<usize, Outage> {
+        let look = move |conn: &mut D::Connection, from| conn.over_revocations(before, from);
+        let delete =
+            move |conn: &mut D::Connection, seqs: &[_]| conn.delete_revocations(before, seqs);
+        self.prune_table(&self.revocations_over, limit, look, delete).await
     }
 
     /// The horizon from which to read again: some seconds old, for there may be several who ask.
@@ -158,21 +211,6 @@ impl<D: Database> DieselStore<D> {
             horizons.truncate(1);
         }
         horizons.push_back((now, horizon));
-    }
-
-    async fn prune_revocations(
-        &self,
-        before: DateTime<Utc>,
-        limit: usize,
-    ) -> Result<usize, Outage> {
-        let look = move |conn: &mut D::Connection| conn.over_revocations(before, limit as i64);
-        let found = self.db.read_slowly(LOOK_DEADLINE, look).await?;
-        let mut removed = 0;
-        for seqs in found.chunks(DELETE_ROWS) {
-            let seqs = seqs.to_vec();
-            removed += self.db.write(move |conn| conn.delete_revocations(&seqs)).await?;
-        }
-        Ok(removed)
     }
 }
 
@@ -270,9 +308,19 @@ impl<D: Database> SessionStore for DieselStore<D> {
     }
 
     async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, Outage> {
-        let limit = limit as usize;
-        let sessions = self.prune_sessions(before, limit).await?;
-        let revocations = self.prune_revocations(before, limit).await?;
-        Ok((sessions + revocations) as u64)
+        let mut rest = limit as usize;
+        let revocations_first = self.in_revocations.load(Ordering::Relaxed);
+        for revocations in [revocations_first, !revocations_first] {
+            rest -= if revocations {
+                self.prune_revocations(before, rest).await?
+            } else {
+                self.prune_sessions(before, rest).await?
+            };
+            if rest == 0 {
+                self.in_revocations.store(revocations, Ordering::Relaxed);
+                break;
+            }
+        }
+        Ok(u64::from(limit) - rest as u64)
     }
 }

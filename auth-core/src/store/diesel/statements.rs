@@ -9,6 +9,7 @@ use diesel::result::Error::{DatabaseError, QueryBuilderError};
 use diesel::sql_types::{Bool, Nullable, Text};
 
 use super::fixed::Fixed;
+use super::look::{Found, LOOK_ROWS, Look};
 use super::row::{NewRevocation, RevocationRow, SessionRow, number_to_column, session_id};
 use super::schema::{auth_revocations, auth_sessions};
 use crate::clock::millis;
@@ -25,7 +26,7 @@ const MAX_ATTEMPTS: usize = 8;
 /// Rows per statement: PostgreSQL numbers parameters with 16 bits.
 const ROWS: usize = 500;
 
-pub trait Statements: Connection + Horizon {
+pub trait Statements: Connection + Horizon + Look {
     /// Stores a session unless its id is there.
     fn insert(&mut self, session: &Session) -> QueryResult<()>;
 
@@ -93,16 +94,14 @@ pub trait Statements: Connection + Horizon {
     /// The highest number of a revocation, 0 for none.
     fn last_seq(&mut self) -> QueryResult<i64>;
 
-    /// At most `limit` sessions that were over `before`.
-    fn over_sessions(&mut self, before: DateTime<Utc>, limit: i64) -> QueryResult<Vec<SessionId>>;
-
     /// Deletes those of `ids` that are (still) over and that nobody is changing.
     fn delete_sessions(&mut self, before: DateTime<Utc>, ids: &[SessionId]) -> QueryResult<usize>;
 
-    /// At most `limit` revocations that were over `before`.
-    fn over_revocations(&mut self, before: DateTime<Utc>, limit: i64) -> QueryResult<Vec<i64>>;
+    /// Revocations that were over `before`: a part of them, from `from` on.
+    fn over_revocations(&mut self, before: DateTime<Utc>, from: i64) -> QueryResult<Found<i64>>;
 
-    fn delete_revocations(&mut self, seqs: &[i64]) -> QueryResult<usize>;
+    /// Deletes those of `seqs` that are (still) over.
+    fn delete_revocations(&mut self, before: DateTime<Utc>, seqs: &[i64]) -> QueryResult<usize>;
 }
 
 /// Revocations per page: an answer of any length must keep within the deadline of a call.
@@ -178,7 +177,7 @@ extern "SQL" {
 
 /// What [`SessionStore::prune`](crate::SessionStore::prune) removes.
 #[diesel::dsl::auto_type(no_type_alias)]
-fn is_over(before: i64) -> _ {
+pub(super) fn is_over(before: i64) -> _ {
     auth_sessions::expires_at.le(before).or(auth_sessions::idle_expires_at.le(before))
 }
 
@@ -420,21 +419,6 @@ macro_rules! statements {
                 Ok(last.unwrap_or(0))
             }
 
-            fn over_sessions(
-                &mut self,
-                before: DateTime<Utc>,
-                limit: i64,
-            ) -> QueryResult<Vec<SessionId>> {
-                auth_sessions::table
-                    .filter(is_over(before.timestamp_millis()))
-                    .limit(limit)
-                    .select(auth_sessions::id)
-                    .load::<Vec<u8>>(self)?
-                    .iter()
-                    .map(|id| session_id(id))
-                    .collect()
-            }
-
             fn delete_sessions(
                 &mut self,
                 before: DateTime<Utc>,
@@ -455,19 +439,28 @@ macro_rules! statements {
             fn over_revocations(
                 &mut self,
                 before: DateTime<Utc>,
-                limit: i64,
-            ) -> QueryResult<Vec<i64>> {
-                auth_revocations::table
+                from: i64,
+            ) -> QueryResult<Found<i64>> {
+                let over = auth_revocations::table
                     .filter(auth_revocations::expires_at.le(before.timestamp_millis()))
+                    .filter(auth_revocations::seq.ge(from))
                     .order(auth_revocations::seq)
-                    .limit(limit)
+                    .limit(LOOK_ROWS)
                     .select(auth_revocations::seq)
-                    .load(self)
+                    .load(self)?;
+                let is_last = (over.len() as i64) < LOOK_ROWS;
+                let goes_on_from = over.last().filter(|_| !is_last).map(|seq| seq + 1);
+                Ok(Found { over, goes_on_from })
             }
 
-            fn delete_revocations(&mut self, seqs: &[i64]) -> QueryResult<usize> {
+            fn delete_revocations(
+                &mut self,
+                before: DateTime<Utc>,
+                seqs: &[i64],
+            ) -> QueryResult<usize> {
                 diesel::delete(auth_revocations::table)
                     .filter(auth_revocations::seq.eq_any(seqs))
+                    .filter(auth_revocations::expires_at.le(before.timestamp_millis()))
                     .execute(self)
             }
         }
