@@ -64,8 +64,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         settings.token_cache_bytes = 0;
     }
 
-    let builder = Authority::builder(settings).users(Alice::new()?).claims(|account, claims| {
-        claims.insert("name".into(), account.username.as_str().into());
+    let builder = Authority::builder(settings).users(Alice::new()?).claims(|_, claims| {
+        claims.insert("name".into(), "Alice Example".into());
     });
     let url = var("DATABASE_URL", "sqlite://bench.db");
     let builder = match url.strip_prefix("sqlite://") {

@@ -5,33 +5,20 @@
 //! The authorities take turns, so that what the machine does meanwhile hits all alike; what
 //! counts are the ratios of their medians.
 
+mod common;
+
 use std::fs;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use auth_core::session::RevocationReason;
 use auth_core::store::{Revoke, Stamp};
-use auth_core::{
-    Account, Authority, ClientInfo, MemoryStore, Outage, Principal, Proof, SessionId, SessionStore,
-    Settings, UserDirectory,
-};
+use auth_core::{Authority, ClientInfo, MemoryStore, SessionId, SessionStore, Settings};
+use common::{Anybody, medians, proof, runtime, time_of};
 
 const SIZES: [usize; 3] = [0, 10_000, 1_000_000];
 const TOKENS: usize = 1000;
 const ROUNDS: usize = 41;
-
-struct Anybody;
-
-#[auth_core::async_trait]
-impl UserDirectory for Anybody {
-    async fn find_by_login(&self, _: &str) -> Result<Option<Account>, Outage> {
-        Ok(None)
-    }
-
-    async fn load(&self, id: &str) -> Result<Option<Account>, Outage> {
-        Ok(Some(Account::new(Principal::new("user", id), id)))
-    }
-}
 
 /// An authority that has heard of so many revocations, and access tokens that none concerns.
 struct Subject {
@@ -53,13 +40,12 @@ impl Subject {
         };
         let build = || {
             let authority = Authority::builder(settings.clone()).store(store.clone());
-            authority.users(Anybody).build().expect("the settings are good")
+            authority.users(Anybody::default()).build().expect("the settings are good")
         };
         let issuer = build();
         let mut tokens = Vec::new();
         for user in 0..TOKENS {
-            let proof = Proof::vouched(Principal::new("user", user.to_string()), []);
-            let pair = issuer.start_pair(proof, &ClientInfo::default()).await;
+            let pair = issuer.start_pair(proof(user), &ClientInfo::default()).await;
             tokens.push(pair.expect("the store is there").granted.access.into_string());
         }
         let at = issuer.clock().now();
@@ -79,11 +65,11 @@ impl Subject {
 
     /// Per token, in nanoseconds.
     fn authenticate(&self) -> f64 {
-        let begun = Instant::now();
-        for token in &self.tokens {
+        let mut tokens = self.tokens.iter().cycle();
+        time_of(TOKENS as u32, || {
+            let token = tokens.next().expect("it never ends");
             black_box(self.authority.authenticate(black_box(token))).expect("it is good");
-        }
-        begun.elapsed().as_nanos() as f64 / TOKENS as f64
+        })
     }
 }
 
@@ -93,22 +79,10 @@ fn resident() -> usize {
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
 }
 
-fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers[numbers.len() / 2]
-}
-
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.expect("a runtime can be built");
+    let runtime = runtime();
     let subjects = SIZES.map(|entries| runtime.block_on(Subject::with(entries)));
-    let mut times = SIZES.map(|_| Vec::new());
-    for _ in 0..ROUNDS {
-        for (subject, times) in subjects.iter().zip(&mut times) {
-            times.push(subject.authenticate());
-        }
-    }
-    let medians = times.map(median);
+    let medians = medians(ROUNDS, || subjects.each_ref().map(Subject::authenticate));
     println!(
         "{:>10}  {:>12}  {:>7}  {:>12}  {:>10}",
         "entries", "authenticate", "ratio", "per entry", "sync"

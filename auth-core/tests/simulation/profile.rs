@@ -163,6 +163,8 @@ impl Profile {
             auth_token_classes: vec![TokenKind::Access, TokenKind::Sliding],
             bind_session: self.bind,
             password_lanes: 1,
+            // Two nodes a history: small ones are soon made.
+            token_cache_bytes: 1 << 16,
             ..Settings::with_signing_key(SECRET)
         }
     }
