@@ -25,6 +25,9 @@ pub(crate) const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// Of an RSA key of 8192 bits.
 const MAX_SIGNATURE_BYTES: usize = 1024;
 
+/// Of all but RSA and ECDSA on P-384.
+const USUAL_SIGNATURE_CHARS: usize = 86;
+
 /// RFC 7515 §4 knows eleven. Nothing is signed yet when they are counted.
 const MAX_HEADER_MEMBERS: usize = 16;
 
@@ -129,7 +132,10 @@ impl Jws {
     pub(crate) fn sign(&self, payload: &[u8], now: i64) -> Option<String> {
         let ring = self.ring.load();
         let active = ring.ring.active_at(from_millis(now))?;
-        let mut token = ring.headers[active].clone();
+        let header = &ring.headers[active];
+        let room = header.len() + BASE64.encoded_length(payload.len()) + USUAL_SIGNATURE_CHARS + 2;
+        let mut token = String::with_capacity(room);
+        token.push_str(header);
         token.push('.');
         BASE64.encode_append(payload, &mut token);
         let signature = ring.ring.members()[active].key.sign(token.as_bytes())?;

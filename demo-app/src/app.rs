@@ -9,7 +9,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{
-    App, FromRequest, Handler, HttpRequest, HttpResponse, HttpServer, Resource, Responder, guard,
+    App, FromRequest, Handler, HttpRequest, HttpResponse, HttpServer, Responder, guard,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -45,9 +45,9 @@ fn routes(config: &mut ServiceConfig, auth: &Auth) {
         .configure(auth.admin_session_routes("/api/v1/admin/users", IsStaff))
         .configure(auth.single_token_routes("/api/v1/users/login/jwt"))
         .configure(auth.jwks_route())
-        .service(get_only("/api/v1/users/me", me))
-        .service(get_only("/healthz", healthz))
-        .service(get_only("/readyz", readyz));
+        .configure(get_only("/api/v1/users/me", me))
+        .configure(get_only("/healthz", healthz))
+        .configure(get_only("/readyz", readyz));
 }
 
 /// For answers that do not say it themselves (OWASP REST Security Cheat Sheet).
@@ -59,8 +59,9 @@ fn default_headers() -> DefaultHeaders {
         .add(("X-Content-Type-Options", "nosniff"))
 }
 
-/// Answers GET and HEAD (RFC 9110 §9.1), with and without a slash at the end.
-fn get_only<H, A>(path: &str, handler: H) -> Resource
+/// Answers GET and HEAD (RFC 9110 §9.1), with and without a slash at the end: two resources, for two
+/// patterns in one would be a regular expression.
+fn get_only<H, A>(path: &'static str, handler: H) -> impl FnOnce(&mut ServiceConfig)
 where
     H: Handler<A>,
     A: FromRequest + 'static,
@@ -70,10 +71,13 @@ where
         let method = request.method().as_str();
         Err::<HttpResponse, _>(Problem::method_not_allowed(method, "GET, HEAD"))
     };
-    let get_or_head = guard::Any(guard::Get()).or(guard::Head());
-    web::resource([path.to_owned(), format!("{path}/")])
-        .route(web::route().guard(get_or_head).to(handler))
-        .default_service(web::to(not_allowed))
+    move |config| {
+        for path in [path.to_owned(), format!("{path}/")] {
+            let get_or_head = guard::Any(guard::Get()).or(guard::Head());
+            let route = web::route().guard(get_or_head).to(handler.clone());
+            config.service(web::resource(path).route(route).default_service(web::to(not_allowed)));
+        }
+    }
 }
 
 async fn not_found() -> Result<HttpResponse, Problem> {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{DEFAULT_USER_TYPE, FIXED_NAMES, SINGLE_USER_CLAIM, TokenKind};
 use crate::directory::Account;
-use crate::session::Session;
+use crate::session::{Session, hex};
 use crate::settings::Settings;
 
 /// What goes into a token that we issue.
@@ -46,8 +46,7 @@ impl NewClaims<'_> {
             map.serialize_entry(&settings.sliding_token_refresh_exp_claim, &refresh_exp)?;
         }
         map.serialize_entry("iat", &self.issued_at)?;
-        let token_id = format!("{:032x}", u128::from_be_bytes(self.token_id));
-        map.serialize_entry(&settings.jti_claim, &token_id)?;
+        map.serialize_entry(&settings.jti_claim, hex(&self.token_id).as_str())?;
         if self.kind != TokenKind::Single {
             map.serialize_entry(&settings.user_id_claim, principal.user_id())?;
         }
@@ -62,7 +61,7 @@ impl NewClaims<'_> {
         if principal.user_type() != DEFAULT_USER_TYPE {
             map.serialize_entry(&settings.user_type_claim, principal.user_type())?;
         }
-        map.serialize_entry("sid", &self.session.id.to_string())?;
+        map.serialize_entry("sid", hex(self.session.id.as_bytes()).as_str())?;
         if let Some(generation) = self.generation {
             map.serialize_entry("gen", &generation)?;
         }
