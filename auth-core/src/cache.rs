@@ -60,8 +60,8 @@ impl Entry {
     fn bytes(&self) -> usize {
         // Two reference counts, and what they count.
         const FIXED: usize = size_of::<Entry>() + size_of::<crate::claims::Facts>() + 64;
-        // The payload, and again what is taken out of it.
-        FIXED + self.token.len() + 2 * self.verified.facts().payload().len()
+        // Of the payload what does not fit into the facts, or the application's claims.
+        FIXED + self.token.len() + self.verified.facts().payload().len()
     }
 }
 

@@ -168,7 +168,8 @@ impl Verified {
         self.0.has_new_cookie
     }
 
-    /// All claims as the application's own type, which may borrow its texts.
+    /// All claims as the application's own type, which may borrow its texts: as `Cow<str>` with
+    /// `#[serde(borrow)]`, for a text with escapes in it cannot be a `&str`.
     ///
     /// # Errors
     /// The claims do not have the shape of `T`.
@@ -178,7 +179,7 @@ impl Verified {
 
     /// The same, read once for as long as the token is remembered
     /// ([`token_cache_bytes`](crate::Settings::token_cache_bytes)): for the type that is asked for
-    /// first.
+    /// first. All requests with that token share them. Their memory is not counted.
     ///
     /// # Errors
     /// The claims do not have the shape of `T`.

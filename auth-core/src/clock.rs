@@ -65,7 +65,7 @@ impl fmt::Debug for Clock {
 /// A clock that stands still until it is moved: for tests.
 ///
 /// ```
-/// use std::time::{Duration, SystemTime, UNIX_EPOCH};
+/// use std::time::Duration;
 /// use auth_core::ManualClock;
 ///
 /// let hands = ManualClock::at_unix_seconds(1_800_000_000);

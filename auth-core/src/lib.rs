@@ -51,6 +51,7 @@ mod jws;
 pub mod keys;
 pub mod password;
 pub mod permission;
+mod priority;
 pub mod random;
 pub mod revocation;
 pub mod rotation;

@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use crate::error::Outage;
+use crate::priority::{BACKGROUND, step_back};
 use crate::random;
 
 /// The parameters of OWASP's Password Storage Cheat Sheet for argon2id: 19 MiB, two passes, one
@@ -122,9 +123,9 @@ const PATIENCE: Duration = Duration::from_millis(150);
 /// How much longer, by lot: those who were refused together do not all come back together.
 const MORE_PATIENCE: Duration = Duration::from_millis(450);
 
-/// The `nice` value of a lane: other requests come first.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
+/// How long a password may take from its place in the queue to its verdict. Lanes step back: where other
+/// requests take all processors, logins come to wait.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 impl PasswordLanes {
     /// Starts `lanes` threads (0: one per processor) behind a queue of `queue` places.
@@ -166,12 +167,18 @@ impl PasswordLanes {
         job: Job,
         answer: oneshot::Receiver<Result<T, Outage>>,
     ) -> Result<T, Outage> {
-        let place = Arc::clone(&self.places).acquire_owned();
-        let place = timeout(patience(), place).await.map_err(|_| Outage::Busy)?;
-        let place = place.map_err(Outage::because)?;
+        let place = match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) => {
+                let place = Arc::clone(&self.places).acquire_owned();
+                let place = timeout(patience(), place).await.map_err(|_| Outage::Busy)?;
+                place.map_err(Outage::because)?
+            }
+        };
         let stopped = |_| Outage::because("the password lanes have stopped");
         self.jobs.send((job, place)).map_err(stopped)?;
-        answer.await.map_err(|_| Outage::because("a password lane has stopped"))?
+        let answer = timeout(DEADLINE, answer).await.map_err(|_| Outage::Busy)?;
+        answer.map_err(|_| Outage::because("a password lane has stopped"))?
     }
 }
 
@@ -181,9 +188,7 @@ fn patience() -> Duration {
 }
 
 fn work(receiver: &Mutex<Receiver<Queued>>) {
-    // On Linux this is about the calling thread. Without it the lane works all the same.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, NICE);
+    step_back(BACKGROUND);
     let mut hasher = None;
     loop {
         // One lane waits with the lock, the others for the lock; none holds it while it works.

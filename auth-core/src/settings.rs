@@ -215,7 +215,8 @@ settings! {
     /// How many passwords are hashed at the same time, each with 19 MiB of memory. Default 0:
     /// one per processor.
     password_lanes: usize = 0;
-    /// How many logins may wait for a lane before further ones are told to come back. Default 64.
+    /// How many logins may wait for a lane. Further ones wait for a place for some tenths of a second, and
+    /// are then told to come back. Default 64.
     password_queue: usize = 64;
 }
 

@@ -139,8 +139,36 @@ async fn a_name_twice_is_refused_wherever_it_stands() {
         r#""role":{"a":1,"a":2}"#,
         r#""amr":[{"a":1,"a":2}]"#,
         r#""rights_version":{"a":1,"a":2}"#,
+        r#""id":null,"id":"2""#,
+        r#""amr":[],"amr":[]"#,
+        r#""role":null,"role":"admin""#,
+        r#""scope":"a","scope":"a""#,
+        r#""is_staff":false,"is_staff":true"#,
+        r#""rights_version":1,"rights_version":1"#,
     ] {
         assert!(world.authenticate(&payload(twice)).is_err(), "{twice}");
+    }
+    let sid = format!(r#""{:032x}""#, 7);
+    for (name, value) in [
+        ("exp", "1800000300"),
+        ("iat", "1800000000"),
+        ("nbf", "1800000000"),
+        ("auth_time", "1800000000"),
+        ("refresh_exp", "1800000300"),
+        ("gen", "1"),
+        ("iss", r#""a""#),
+        ("aud", r#""a""#),
+        ("sid", &sid),
+        ("token_type", r#""access""#),
+        ("jti", r#""a""#),
+        ("user_type", r#""user""#),
+    ] {
+        let escaped = format!("\\u{:04x}{}", u32::from(name.as_bytes()[0]), &name[1..]);
+        for again in [name, &escaped] {
+            let claims = format!(r#"{{"{name}":{value},"{again}":{value},"user_id":"1"}}"#);
+            let error = world.authenticate(&sign(HEADER, &claims)).unwrap_err();
+            assert!(matches!(error, VerifyError::Invalid("claims")), "{claims}: {error}");
+        }
     }
     let header = r#"{"alg":"HS256","jwk":{"kty":"oct","kty":"oct"}}"#;
     assert!(world.authenticate(&sign(header, &text)).is_err());
@@ -533,4 +561,37 @@ fn everything_that_is_missing_is_named_at_once() {
     let error = auth_core::Authority::builder(Settings::default()).build().unwrap_err();
     let names: Vec<_> = error.0.iter().map(|fault| fault.setting.as_str()).collect();
     assert_eq!(names, ["signing_key", "store", "users"]);
+}
+
+/// What a token says is the same wherever it stands, however it is spelt and however long the rest is.
+#[tokio::test]
+async fn texts_are_read_from_short_and_long_payloads_plain_and_escaped() {
+    let world = World::new().await;
+    let plain = r#""role":"Ärztin","scope":"a:b ç","user_id":"zoë-1","jti":"n°7""#;
+    let escaped =
+        r#""role":"\u00c4rztin","scope":"a:b \u00e7","user_id":"zo\u00eb-1","jti":"n\u00b07""#;
+    let rest = r#""token_type":"access","exp":1800000300,"iat":1800000000"#;
+    for texts in [plain, escaped] {
+        for room in [0, 300, 600, 5000] {
+            let room = "…".repeat(room / 3);
+            for claims in [
+                format!(r#"{{{texts},{rest},"room":"{room}"}}"#),
+                format!(r#"{{"room":"{room}",{rest},{texts}}}"#),
+            ] {
+                let verified = world.authenticate(&sign(HEADER, &claims)).unwrap();
+                assert_eq!(verified.user_id(), "zoë-1", "{claims}");
+                assert_eq!(verified.principal().user_id(), "zoë-1");
+                assert_eq!(verified.role(), Some("Ärztin"));
+                assert!(verified.scopes().eq(["a:b", "ç"]));
+                assert_eq!(verified.token_id(), Some("n°7"));
+                let all = verified.shared_claims::<Value>().unwrap();
+                assert_eq!(*all, verified.claims::<Value>().unwrap());
+                assert_eq!(*all, serde_json::from_str::<Value>(&claims).unwrap());
+            }
+        }
+    }
+    let empty = format!(r#"{{{rest},"user_id":"1","jti":"","role":"","scope":""}}"#);
+    let verified = world.authenticate(&sign(HEADER, &empty)).unwrap();
+    assert_eq!((verified.role(), verified.token_id()), (Some(""), Some("")));
+    assert_eq!(verified.scopes().count(), 0);
 }

@@ -17,7 +17,7 @@ use crate::session::{BindSession, Carrier, ClientInfo, RevocationReason, SecretH
 use crate::store::Renewal;
 use crate::token::CookieSecret;
 
-/// How many sessions are remembered: some 1 KiB each.
+/// How many sessions are remembered: some 1.5 KiB each.
 const REMEMBERED: usize = 50_000;
 
 /// Losing a race means that another request, or a change of rights, won it.

@@ -59,10 +59,10 @@ pub(crate) enum Part {
 impl Part {
     /// `text` was read from `payload`, which is the one that the facts will have.
     pub(super) fn of(text: Cow<'_, str>, payload: &str) -> Self {
-        let start = (text.as_ptr() as usize).checked_sub(payload.as_ptr() as usize);
-        let start = start.and_then(|start| u16::try_from(start).ok());
-        match (&text, start, u16::try_from(text.len())) {
-            (Cow::Borrowed(_), Some(start), Ok(len)) => Self::At(start, len),
+        let start = (text.as_ptr() as usize).wrapping_sub(payload.as_ptr() as usize);
+        let stands_there = payload.get(start..start.wrapping_add(text.len())) == Some(&*text);
+        match (u16::try_from(start), u16::try_from(text.len())) {
+            (Ok(start), Ok(len)) if stands_there => Self::At(start, len),
             _ => Self::Own(text.into()),
         }
     }
@@ -180,7 +180,7 @@ impl Facts {
         self.scope.as_ref().map_or("", |part| self.text(part))
     }
 
-    /// Whether the session is one of ours, or stands for a token that names none.
+    /// Whether it names a session of ours.
     pub(crate) fn has_session(&self) -> bool {
         self.own_session.is_some()
     }

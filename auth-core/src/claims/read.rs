@@ -196,7 +196,7 @@ impl<'de> Visitor<'de> for ClaimsSeed<'_, 'de> {
         // RFC 7519 §4: names must be unique; two readers might each believe another one.
         let mut names_so_far = Names::default();
         while let Some(Text(name)) = map.next_key()? {
-            if !claims.read_single(&name, &mut map, settings)? {
+            if !claims.read_once(&name, &mut map, settings)? {
                 claims.read_other(&name, &mut map, settings)?;
                 names_so_far.add(name)?;
             }
@@ -207,7 +207,7 @@ impl<'de> Visitor<'de> for ClaimsSeed<'_, 'de> {
 
 impl<'de> RawClaims<'de> {
     /// Reads a claim that shows by itself whether it was there before. Whether `name` is one.
-    fn read_single<A: MapAccess<'de>>(
+    fn read_once<A: MapAccess<'de>>(
         &mut self,
         name: &str,
         map: &mut A,

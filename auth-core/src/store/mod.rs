@@ -94,9 +94,9 @@ pub trait SessionStore: Send + Sync + 'static {
         None
     }
 
-    /// Removes at most `limit` sessions whose `expires_at` or `idle_expires_at` is `before` or
-    /// earlier, and at most `limit` revocations whose `until` is. Answers how many rows went;
-    /// fewer than `limit` means that nothing is left.
+    /// Removes sessions whose `expires_at` or `idle_expires_at` is `before` or earlier, and
+    /// revocations whose `until` is. It may stop once `limit` of either kind, or of both together,
+    /// are gone. Answers how many rows went; fewer than `limit` means that nothing is left.
     async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, Outage>;
 }
 

@@ -11,7 +11,7 @@ use super::schema::auth_sessions;
 use super::statements::is_over;
 use crate::session::SessionId;
 
-/// How much one look finds.
+/// How much one look finds, where it is not a part of the table that it reads.
 pub(super) const LOOK_ROWS: i64 = 10_000;
 
 /// How much of a PostgreSQL table one look reads: 4 MiB, which may hold some 40,000 sessions.

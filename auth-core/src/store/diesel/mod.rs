@@ -88,6 +88,8 @@ pub struct DieselStore<D> {
     revocations_over: Arc<Mutex<Search<i64>>>,
     /// Whether pruning was in the midst of revocations: the next call need not read the sessions again.
     in_revocations: Arc<AtomicBool>,
+    /// One call at a time goes through the tables.
+    pruning: Arc<tokio::sync::Mutex<()>>,
     /// Which transactions were over, and when that was asked, the oldest first.
     horizons: Arc<Mutex<VecDeque<(i64, String)>>>,
 }
@@ -117,6 +119,7 @@ impl<D: Database> DieselStore<D> {
             sessions_over: Arc::default(),
             revocations_over: Arc::default(),
             in_revocations: Arc::default(),
+            pruning: Arc::default(),
             horizons: Arc::default(),
         }
     }
@@ -308,6 +311,7 @@ impl<D: Database> SessionStore for DieselStore<D> {
     }
 
     async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, Outage> {
+        let _turn = self.pruning.lock().await;
         let mut rest = limit as usize;
         let revocations_first = self.in_revocations.load(Ordering::Relaxed);
         for revocations in [revocations_first, !revocations_first] {

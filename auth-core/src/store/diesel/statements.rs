@@ -274,6 +274,7 @@ macro_rules! statements {
                 let pace = $later(auth_sessions::refreshes_until, now)
                     + millis(step.policy.usual_interval);
                 let idle_expires_at = later(step.now, step.policy.idle).timestamp_millis();
+                // Values may differ, the text may not: it is prepared once.
                 let swap = diesel::update(session)
                     .set((
                         auth_sessions::generation.eq(number_to_column(step.to)),
