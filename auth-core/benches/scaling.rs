@@ -7,6 +7,7 @@
 //! process of its own, so that what one leaves in memory is not found by the next. Memory is
 //! read from /proc: Linux only, elsewhere 0.
 
+mod common;
 #[path = "scaling/databases.rs"]
 mod databases;
 #[allow(unused_imports, unused_macros, reason = "the tests use the rest")]
@@ -25,10 +26,11 @@ use std::time::{Duration, Instant};
 use auth_core::session::RevocationReason;
 use auth_core::store::{Revoke, Stamp};
 use auth_core::{
-    Account, Authority, AuthorityBuilder, ClientInfo, MemoryStore, Outage, Principal, Proof,
-    SessionId, SessionStore, Settings, UserDirectory,
+    Authority, AuthorityBuilder, ClientInfo, MemoryStore, Principal, Proof, SessionId,
+    SessionStore, Settings,
 };
 
+use common::Anybody;
 use databases::{Kind, Place};
 
 const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
@@ -37,19 +39,6 @@ const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 const REFRESHES: usize = 500;
 
 const AWAY: &str = "the store is there";
-
-struct Anybody;
-
-#[auth_core::async_trait]
-impl UserDirectory for Anybody {
-    async fn find_by_login(&self, _: &str) -> Result<Option<Account>, Outage> {
-        Ok(None)
-    }
-
-    async fn load(&self, id: &str) -> Result<Option<Account>, Outage> {
-        Ok(Some(Account::new(Principal::new("user", id), id)))
-    }
-}
 
 fn main() {
     let arguments: Vec<_> = env::args().skip(1).filter(|word| word != "--bench").collect();
@@ -131,7 +120,7 @@ fn say(what: &str, kind: Kind, size: usize, value: f64, unit: &str) {
 
 fn build(store: impl SessionStore, settings: Settings) -> Authority {
     let builder: AuthorityBuilder = Authority::builder(settings);
-    builder.store(store).users(Anybody).build().expect("the settings are good")
+    builder.store(store).users(Anybody::default()).build().expect("the settings are good")
 }
 
 fn settings() -> Settings {
@@ -158,10 +147,10 @@ async fn revocations(size: usize) {
     say("memory per revocation", Kind::Memory, size, bytes / size as f64, "B");
 }
 
-/// The memory of so many verified tokens, with room for all.
+/// The memory of so many verified tokens, with so much room that all but a few are remembered.
 async fn tokens(size: usize) {
     let hour = Duration::from_secs(3600);
-    let token_cache_bytes = size * 2048;
+    let token_cache_bytes = size * 4096;
     let settings = Settings { access_token_lifetime: hour, token_cache_bytes, ..settings() };
     let store = MemoryStore::new();
     let issuer = build(store.clone(), Settings { token_cache_bytes: 0, ..settings.clone() });
