@@ -262,7 +262,9 @@ impl<'de> RawClaims<'de> {
                     self.user_id = id;
                 }
             }
-            _ => drop(map.next_value::<Skipped>()?),
+            _ => {
+                map.next_value::<Skipped>()?;
+            }
         }
         Ok(())
     }
