@@ -50,6 +50,7 @@ mod json;
 mod jws;
 pub mod keys;
 pub mod password;
+mod patience;
 pub mod permission;
 mod priority;
 pub mod random;

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::error::Outage;
 use crate::priority::{BACKGROUND, step_back};
-use crate::random;
+use crate::{patience, random};
 
 /// The parameters of OWASP's Password Storage Cheat Sheet for argon2id: 19 MiB, two passes, one
 /// lane (ASVS 11.4.2).
@@ -116,13 +116,6 @@ pub(crate) struct PasswordLanes {
 /// A job, and its place in the queue until a lane takes it.
 type Queued = (Job, OwnedSemaphorePermit);
 
-/// How long to wait for a place in a queue that is full, at the least. Clients who come back at once when
-/// they are refused would otherwise keep the server busy with refusing them.
-const PATIENCE: Duration = Duration::from_millis(150);
-
-/// How much longer, by lot: those who were refused together do not all come back together.
-const MORE_PATIENCE: Duration = Duration::from_millis(450);
-
 /// How long a password may take from its place in the queue to its verdict. Lanes step back: where other
 /// requests take all processors, logins come to wait.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -171,8 +164,7 @@ impl PasswordLanes {
             Ok(place) => place,
             Err(_) => {
                 let place = Arc::clone(&self.places).acquire_owned();
-                let place = timeout(patience(), place).await.map_err(|_| Outage::Busy)?;
-                place.map_err(Outage::because)?
+                patience::for_a_moment(DEADLINE, place).await?.map_err(Outage::because)?
             }
         };
         let stopped = |_| Outage::because("the password lanes have stopped");
@@ -180,11 +172,6 @@ impl PasswordLanes {
         let answer = timeout(DEADLINE, answer).await.map_err(|_| Outage::Busy)?;
         answer.map_err(|_| Outage::because("a password lane has stopped"))?
     }
-}
-
-fn patience() -> Duration {
-    let lot = u32::from(u16::from_be_bytes(random::bytes()));
-    PATIENCE + MORE_PATIENCE * lot / u32::from(u16::MAX)
 }
 
 fn work(receiver: &Mutex<Receiver<Queued>>) {

@@ -18,6 +18,7 @@ use diesel::sql_types::{BigInt, Text};
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use crate::sample::{MIGRATIONS, cause, now, policy, presented, session};
 
@@ -267,27 +268,26 @@ async fn a_flood_of_reads_is_bounded() {
     let folder = tempfile::tempdir().unwrap();
     let options = SqliteOptions { readers: 2, queue: 3, ..Default::default() };
     let db = open(&folder, options);
-    let reads: Vec<_> = (0..20)
-        .map(|_| {
-            let db = db.clone();
-            tokio::spawn(async move {
-                db.read(|_| {
-                    std::thread::sleep(Duration::from_millis(200));
-                    Ok(())
-                })
-                .await
-            })
-        })
-        .collect();
-    let mut busy = 0;
-    for read in reads {
-        match read.await.unwrap() {
-            Ok(()) => {}
-            Err(Outage::Busy) => busy += 1,
-            Err(other) => panic!("{other}"),
-        }
+    let gate = Arc::new(tokio::sync::Mutex::new(()));
+    let closed = gate.lock().await;
+    let mut reads = JoinSet::new();
+    for _ in 0..20 {
+        let (db, gate) = (db.clone(), Arc::clone(&gate));
+        let wait = move |_: &mut SqliteConnection| {
+            drop(gate.blocking_lock());
+            Ok(())
+        };
+        reads.spawn(async move { db.read(wait).await });
     }
-    assert_eq!(busy, 15, "two run, three wait");
+    // Two have begun and three wait. Nothing else ends before they do.
+    for _ in 0..15 {
+        let refused = reads.join_next().await.unwrap().unwrap();
+        assert!(matches!(refused, Err(Outage::Busy)), "{refused:?}");
+    }
+    drop(closed);
+    while let Some(read) = reads.join_next().await {
+        read.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 use crate::error::Outage;
+use crate::patience;
 
 /// Runs blocking work on tokio's blocking threads: so much at once, so much waiting.
 ///
@@ -30,9 +31,15 @@ impl Lane {
         deadline: Duration,
         work: impl FnOnce() -> Result<T, Outage> + Send + 'static,
     ) -> Result<T, Outage> {
-        let _place = self.places.try_acquire().map_err(|_| Outage::Busy)?;
         let begun = Instant::now();
         let answer = async {
+            let _place = match self.places.try_acquire() {
+                Ok(place) => place,
+                Err(_) => {
+                    let place = self.places.acquire();
+                    patience::for_a_moment(deadline, place).await?.map_err(Outage::because)?
+                }
+            };
             let turn = Arc::clone(&self.running).acquire_owned().await.map_err(Outage::because)?;
             let work = move || {
                 let _turn = turn;

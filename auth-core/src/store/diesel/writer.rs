@@ -8,12 +8,15 @@ use std::time::Duration;
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
 use diesel::sqlite::SqliteConnection;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 use super::fixed::Command;
 use super::lane::too_late;
 use super::sqlite::{Opened, Opener};
 use crate::error::Outage;
+use crate::patience;
 use crate::priority::{BEHIND_REQUESTS, step_back};
 
 /// Writes per transaction at the most. More would gain little (26,000 rotations a second with 32 and
@@ -42,13 +45,19 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     {
+        let begun = Instant::now();
         let (reply, answer) = oneshot::channel();
         let job = Write { work: Some(work), value: None, reply };
-        self.queue.try_send(Box::new(job)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => Outage::Busy,
-            mpsc::error::TrySendError::Closed(_) => Outage::because("the writer has ended"),
-        })?;
-        match tokio::time::timeout(deadline, answer).await {
+        let ended = || Outage::because("the writer has ended");
+        match self.queue.try_send(Box::new(job)) {
+            Err(TrySendError::Full(job)) => {
+                patience::for_a_moment(deadline, self.queue.send(job))
+                    .await?
+                    .map_err(|_| ended())?;
+            }
+            sent => sent.map_err(|_| ended())?,
+        }
+        match timeout_at(begun + deadline, answer).await {
             Ok(answer) => answer.map_err(Outage::because)?,
             Err(_) => Err(too_late(deadline)),
         }
