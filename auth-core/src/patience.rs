@@ -9,10 +9,10 @@ use crate::random;
 
 /// How long to wait for a place in a queue that is full, at the least. Clients who come back at once when
 /// they are refused would otherwise keep the server busy with refusing them.
-const LEAST: Duration = Duration::from_millis(150);
+const LEAST: Duration = Duration::from_millis(200);
 
 /// How much longer, by lot: those who were refused together do not all come back together.
-const MORE: Duration = Duration::from_millis(450);
+const MORE: Duration = Duration::from_millis(600);
 
 /// Waits for a place for a moment, at the most half of the time that the whole call may take.
 ///
