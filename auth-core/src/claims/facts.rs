@@ -22,7 +22,6 @@ const SHORT_BYTES: usize = 512;
 
 pub(crate) type Methods = SmallVec<[Method; 4]>;
 
-#[derive(Clone)]
 pub(crate) struct Facts {
     pub(crate) kind: TokenKind,
     pub(super) user_type: Option<Part>,
@@ -50,7 +49,6 @@ pub(crate) struct Facts {
 }
 
 /// A text of the payload: where it stands there or, where it is written with escapes, itself.
-#[derive(Clone)]
 pub(crate) enum Part {
     At(u16, u16),
     Own(Box<str>),
@@ -69,7 +67,7 @@ impl Part {
 }
 
 /// The claims as they were signed: within the facts where they are short.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Payload {
     short: ArrayString<SHORT_BYTES>,
     long: Option<Box<str>>,

@@ -20,7 +20,6 @@
 //! Times are kept in whole milliseconds, as [`Clock`](crate::Clock) tells them.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -84,14 +83,19 @@ const DELETE_ROWS: usize = 100;
 #[derive(Clone, Debug)]
 pub struct DieselStore<D> {
     db: D,
-    sessions_over: Arc<Mutex<Search<SessionId>>>,
-    revocations_over: Arc<Mutex<Search<i64>>>,
-    /// Whether pruning was in the midst of revocations: the next call need not read the sessions again.
-    in_revocations: Arc<AtomicBool>,
-    /// One call at a time goes through the tables.
-    pruning: Arc<tokio::sync::Mutex<()>>,
+    /// Held by the call that goes through the tables: one at a time.
+    pruning: Arc<tokio::sync::Mutex<Pruning>>,
     /// Which transactions were over, and when that was asked, the oldest first.
     horizons: Arc<Mutex<VecDeque<(i64, String)>>>,
+}
+
+/// How far pruning is.
+#[derive(Debug, Default)]
+struct Pruning {
+    sessions: Search<SessionId>,
+    revocations: Search<i64>,
+    /// The last call ended in the midst of revocations: the next need not read the sessions again.
+    in_revocations: bool,
 }
 
 /// A search of a table for what is over. There is no index that rotations would have to pay for:
@@ -114,14 +118,7 @@ impl<T> Default for Search<T> {
 impl<D: Database> DieselStore<D> {
     /// A store over `db`.
     pub fn new(db: D) -> Self {
-        Self {
-            db,
-            sessions_over: Arc::default(),
-            revocations_over: Arc::default(),
-            in_revocations: Arc::default(),
-            pruning: Arc::default(),
-            horizons: Arc::default(),
-        }
+        Self { db, pruning: Arc::default(), horizons: Arc::default() }
     }
 
     /// Creates the tables, or brings them up to date, and answers the names of the migrations
@@ -146,32 +143,27 @@ impl<D: Database> DieselStore<D> {
     /// Fewer than `limit` where the search found the end of the table, having begun at its beginning.
     async fn prune_table<T: Send + 'static>(
         &self,
-        search: &Mutex<Search<T>>,
+        search: &mut Search<T>,
         limit: usize,
         look: impl Fn(&mut D::Connection, i64) -> QueryResult<Found<T>> + Copy + Send + 'static,
         delete: impl Fn(&mut D::Connection, &[T]) -> QueryResult<usize> + Copy + Send + 'static,
     ) -> Result<usize, Outage> {
-        let search = || search.lock().unwrap_or_else(PoisonError::into_inner);
         let mut removed = 0;
         let mut from_the_beginning = false;
         let mut seen_all = false;
         while removed < limit {
-            let (rows, from) = {
-                let mut search = search();
-                let count = search.found.len().min(DELETE_ROWS).min(limit - removed);
-                let rest = search.found.len() - count;
-                (search.found.split_off(rest), search.from)
-            };
+            let count = search.found.len().min(DELETE_ROWS).min(limit - removed);
+            let rows = search.found.split_off(search.found.len() - count);
             if !rows.is_empty() {
                 removed += self.db.write(move |conn| delete(conn, &rows)).await?;
             } else if seen_all {
                 break;
             } else {
+                let from = search.from;
                 from_the_beginning |= from == 0;
                 let found =
                     self.db.read_slowly(LOOK_DEADLINE, move |conn| look(conn, from)).await?;
                 seen_all = from_the_beginning && found.goes_on_from.is_none();
-                let mut search = search();
                 search.from = found.goes_on_from.unwrap_or(0);
                 search.found.extend(found.over);
             }
@@ -179,21 +171,27 @@ impl<D: Database> DieselStore<D> {
         Ok(removed)
     }
 
-    async fn prune_sessions(&self, before: DateTime<Utc>, limit: usize) -> Result<usize, Outage> {
+    async fn prune_sessions(
+        &self,
+        search: &mut Search<SessionId>,
+        before: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<usize, Outage> {
         let look = move |conn: &mut D::Connection, from| conn.over_sessions(before, from);
         let delete = move |conn: &mut D::Connection, ids: &[_]| conn.delete_sessions(before, ids);
-        self.prune_table(&self.sessions_over, limit, look, delete).await
+        self.prune_table(search, limit, look, delete).await
     }
 
     async fn prune_revocations(
         &self,
+        search: &mut Search<i64>,
         before: DateTime<Utc>,
         limit: usize,
     ) -> Result<usize, Outage> {
         let look = move |conn: &mut D::Connection, from| conn.over_revocations(before, from);
         let delete =
             move |conn: &mut D::Connection, seqs: &[_]| conn.delete_revocations(before, seqs);
-        self.prune_table(&self.revocations_over, limit, look, delete).await
+        self.prune_table(search, limit, look, delete).await
     }
 
     /// The horizon from which to read again: some seconds old, for there may be several who ask.
@@ -311,17 +309,17 @@ impl<D: Database> SessionStore for DieselStore<D> {
     }
 
     async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, Outage> {
-        let _turn = self.pruning.lock().await;
+        let mut pruning = self.pruning.lock().await;
         let mut rest = limit as usize;
-        let revocations_first = self.in_revocations.load(Ordering::Relaxed);
+        let revocations_first = pruning.in_revocations;
         for revocations in [revocations_first, !revocations_first] {
             rest -= if revocations {
-                self.prune_revocations(before, rest).await?
+                self.prune_revocations(&mut pruning.revocations, before, rest).await?
             } else {
-                self.prune_sessions(before, rest).await?
+                self.prune_sessions(&mut pruning.sessions, before, rest).await?
             };
             if rest == 0 {
-                self.in_revocations.store(revocations, Ordering::Relaxed);
+                pruning.in_revocations = revocations;
                 break;
             }
         }
