@@ -53,7 +53,7 @@ pub async fn pruning_removes_what_is_over_and_nothing_else(store: &Store) {
     assert_eq!(store.prune(before, 100).await.expect(AWAY), 0);
 }
 
-/// At most `limit` of each kind goes per call, and "fewer than `limit`" means that all is gone.
+/// At most `limit` of each kind, or of both together, goes per call, and "fewer than `limit`" means that all is gone.
 pub async fn pruning_is_bounded_and_comes_to_an_end(store: &Store) {
     prune_all(store).await;
     let me = somebody();
