@@ -16,7 +16,7 @@ mod write;
 
 pub(crate) use facts::Facts;
 pub(crate) use read::RawClaims;
-pub(crate) use write::{NewClaims, cookie_payload};
+pub(crate) use write::{NewClaims, unsigned_payload};
 
 /// The kind of user of a token that names none.
 pub const DEFAULT_USER_TYPE: &str = "user";
@@ -54,6 +54,10 @@ pub enum TokenKind {
     Single,
     /// Not a token: a session cookie.
     Cookie,
+    /// A personal token: opaque, kept as a hash, made by a user for a program of theirs.
+    Personal,
+    /// Not a token: a login and a password, shown with the request itself.
+    Password,
 }
 
 impl TokenKind {
@@ -65,6 +69,8 @@ impl TokenKind {
             Self::Sliding => "sliding",
             Self::Single => "single",
             Self::Cookie => "cookie",
+            Self::Personal => "personal",
+            Self::Password => "password",
         }
     }
 
@@ -76,6 +82,8 @@ impl TokenKind {
             Self::Sliding => "SlidingToken",
             Self::Single => "SingleToken",
             Self::Cookie => "SessionCookie",
+            Self::Personal => "PersonalToken",
+            Self::Password => "Password",
         }
     }
 }

@@ -82,6 +82,7 @@ pub async fn run(store: Store) {
         ending_a_principal_ends_their_sessions_and_nobody_elses,
         foreign_tokens_are_revoked_by_their_user,
         ending_the_other_sessions_keeps_one,
+        ending_the_logins_keeps_personal_tokens,
         changed_rights_are_a_version_that_grows,
         a_secret_is_renewed_once,
         revocations_come_in_order_and_until_they_expire,
@@ -151,6 +152,7 @@ fn session(principal: &Principal) -> Session {
         methods: vec![Method::Password],
         client: ClientInfo::default(),
         label: None,
+        scopes: None,
         revoked: None,
     }
 }

@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::session::RevocationReason;
 
@@ -92,6 +93,29 @@ impl From<Outage> for RefreshError {
     fn from(outage: Outage) -> Self {
         Self::Token(outage.into())
     }
+}
+
+/// Why a personal token was not made.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PersonalTokenError {
+    /// It needs a name.
+    #[error("a name has 1 to 100 characters")]
+    Name,
+    /// Its user does not have this scope.
+    #[error("not a scope of this user: {0}")]
+    Scope(String),
+    /// It is to live for no time, or for longer than this.
+    #[error("a personal token lives for at least a second and at most {} seconds", .0.as_secs())]
+    Lifetime(Duration),
+    /// Its user has as many already.
+    #[error("there are {0} personal tokens already")]
+    TooMany(usize),
+    /// The user is gone or inactive.
+    #[error("no active account")]
+    NoActiveAccount,
+    /// The store or the directory is away.
+    #[error(transparent)]
+    Outage(#[from] Outage),
 }
 
 /// Everything that is wrong with a configuration, at once.

@@ -111,6 +111,13 @@ pub enum AuthEvent {
         /// Why.
         reason: RevocationReason,
     },
+    /// A user made a personal token.
+    PersonalTokenCreated {
+        /// Whose.
+        principal: Principal,
+        /// What names it.
+        session: SessionId,
+    },
     /// Sessions were ended.
     Revoked {
         /// Which.

@@ -63,11 +63,13 @@ pub mod token;
 
 /// For implementing [`UserDirectory`] and [`SessionStore`].
 pub use async_trait::async_trait;
-pub use authority::{Authority, AuthorityBuilder, Proof};
+pub use authority::{Authority, AuthorityBuilder, NewPersonalToken, Proof};
 pub use claims::{TokenKind, Verified};
 pub use clock::{Clock, ManualClock};
 pub use directory::{Account, UserDirectory};
-pub use error::{Fault, LoginError, Outage, RefreshError, SettingsError, VerifyError};
+pub use error::{
+    Fault, LoginError, Outage, PersonalTokenError, RefreshError, SettingsError, VerifyError,
+};
 pub use event::AuthEvent;
 pub use jsonwebtoken::Algorithm;
 pub use keys::{Key, KeyDirectory, KeyRing, KeySource};

@@ -199,6 +199,7 @@ mod tests {
             methods: vec![],
             client: ClientInfo::default(),
             label: None,
+            scopes: None,
             revoked: None,
         }
     }

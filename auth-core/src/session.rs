@@ -146,10 +146,12 @@ pub enum Carrier {
     Single,
     /// A cookie with a secret.
     Cookie,
+    /// A personal token: a secret that a user made for a program of theirs. It is no login.
+    Personal,
 }
 
 impl Carrier {
-    const ALL: [Self; 3] = [Self::Token, Self::Single, Self::Cookie];
+    const ALL: [Self; 4] = [Self::Token, Self::Single, Self::Cookie, Self::Personal];
 
     /// The word kept in a store.
     pub const fn as_str(self) -> &'static str {
@@ -157,6 +159,7 @@ impl Carrier {
             Self::Token => "token",
             Self::Single => "single",
             Self::Cookie => "cookie",
+            Self::Personal => "personal",
         }
     }
 
@@ -247,7 +250,7 @@ impl RevocationReason {
     }
 }
 
-/// SHA-256 of a cookie's secret. The secret itself has 256 random bits, so it needs no salt and
+/// SHA-256 of the secret of a cookie or a personal token. The secret itself has 256 random bits, so it needs no salt and
 /// no slow hash (ASVS 11.4.2 asks those of what people choose).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretHash([u8; 32]);
@@ -364,7 +367,7 @@ pub struct Session {
     pub id: SessionId,
     /// Whose it is.
     pub principal: Principal,
-    /// Tokens or a cookie.
+    /// Tokens, a cookie or a personal token.
     pub carrier: Carrier,
     /// Which refresh token, or which secret of the cookie, is current; 0 at login.
     pub generation: u64,
@@ -379,7 +382,8 @@ pub struct Session {
     ///
     /// [`Revoke::AccessTokens`]: crate::store::Revoke::AccessTokens
     pub rights_version: u64,
-    /// The hash of the cookie's secret; none where tokens carry the session.
+    /// The hash of the secret of a cookie or a personal token; none where signed tokens carry
+    /// the session.
     pub secret_hash: Option<SecretHash>,
     /// What made the current secret out of the one before; none at login.
     pub secret_nonce: Option<[u8; 16]>,
@@ -399,16 +403,55 @@ pub struct Session {
     pub methods: Vec<Method>,
     /// Address and agent, as last seen.
     pub client: ClientInfo,
-    /// What the user calls the device.
+    /// What the user calls the device, or the personal token.
     pub label: Option<String>,
+    /// What a personal token is limited to; none where it may do all that its user may. None for
+    /// logins.
+    pub scopes: Option<Vec<String>>,
     /// When and why it was ended.
     pub revoked: Option<(DateTime<Utc>, RevocationReason)>,
 }
 
 impl Session {
+    /// A session that begins now, of which nothing else is known.
+    pub(crate) fn begin(
+        principal: Principal,
+        carrier: Carrier,
+        now: DateTime<Utc>,
+        idle_expires_at: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> Self {
+        Self {
+            id: SessionId::random(),
+            principal,
+            carrier,
+            generation: 0,
+            rotated_at: now,
+            refreshes_until: now,
+            rights_version: 0,
+            secret_hash: None,
+            secret_nonce: None,
+            created_at: now,
+            authenticated_at: None,
+            last_seen_at: now,
+            idle_expires_at,
+            expires_at,
+            methods: Vec::new(),
+            client: ClientInfo::default(),
+            label: None,
+            scopes: None,
+            revoked: None,
+        }
+    }
+
     /// Whether its time has come: its absolute end, or that of its idle time.
     pub fn is_over(&self, now: DateTime<Utc>) -> bool {
         self.ends_at() <= now
+    }
+
+    /// Whether somebody logged in; a personal token is no login.
+    pub fn is_login(&self) -> bool {
+        self.carrier != Carrier::Personal
     }
 
     /// The end unless it is used again: also of its current refresh token.

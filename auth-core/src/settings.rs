@@ -119,6 +119,11 @@ settings! {
     sliding_token_refresh_lifetime: Duration = DAY;
     /// How long the one token of a login without refresh lives. Default 1 day.
     single_token_lifetime: Duration = DAY;
+    /// How long a personal token lives at most, and where its user does not say. Default 1 year.
+    personal_token_lifetime: Duration = 365 * DAY;
+    /// What a personal token begins with, before an underscore: so that people, and programs that look
+    /// for secrets in the wrong places, recognise it. Default `pat`.
+    personal_token_prefix: String = "pat".into();
     /// How long a login lasts at most, however often it is refreshed. Default 30 days, the most
     /// that NIST SP 800-63B-4 §2.1.3 recommends, or the longest lifetime of a token where that
     /// is longer.
@@ -270,6 +275,7 @@ impl Settings {
             ("sliding_token_lifetime", self.sliding_token_lifetime),
             ("sliding_token_refresh_lifetime", self.sliding_token_refresh_lifetime),
             ("single_token_lifetime", self.single_token_lifetime),
+            ("personal_token_lifetime", self.personal_token_lifetime),
             ("session_lifetime", self.session_lifetime.unwrap_or(DAY)),
             ("session_idle_timeout", self.session_idle_timeout),
         ] {
@@ -359,6 +365,10 @@ impl Settings {
         if !is_token(&self.auth_header_name) || self.auth_header_name.starts_with("HTTP_") {
             // Django writes HTTP_X_TOKEN for the header X-Token.
             fault("auth_header_name", "must be the name of a header, such as X-Token".into());
+        }
+        let prefix = &self.personal_token_prefix;
+        if prefix.is_empty() || !prefix.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            fault("personal_token_prefix", "must be letters and digits, such as pat".into());
         }
         let plain = |b: u8| (b' '..=b'~').contains(&b) && b != b'"' && b != b'\\';
         if !self.www_authenticate_realm.bytes().all(plain) {

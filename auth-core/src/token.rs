@@ -49,6 +49,8 @@ secret_text! {
     SingleToken;
     /// The value of a session cookie: the session's id and its secret.
     CookieSecret;
+    /// A personal token: a prefix, and what a cookie's value consists of.
+    PersonalToken;
 }
 
 /// What a login or a refresh hands out.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Authority, ClaimsHook, CookieMemory, Directories, Inner, RuleHook};
+use super::{Authority, ClaimsHook, Directories, Inner, RuleHook, SecretMemory};
 use crate::cache::TokenCache;
 use crate::claims::DEFAULT_USER_TYPE;
 use crate::clock::Clock;
@@ -189,7 +189,8 @@ impl AuthorityBuilder {
             passwords,
             revocations: RevocationView::new(),
             tokens: TokenCache::new(self.settings.token_cache_bytes),
-            cookies: CookieMemory::new(),
+            cookies: SecretMemory::new(),
+            personal: SecretMemory::new(),
             claims: self.claims,
             rule: self.rule,
             subscribers: self.subscribers,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 
 use super::Authority;
-use crate::claims::{Facts, Verified, cookie_payload};
+use crate::claims::{Facts, TokenKind, Verified, unsigned_payload};
 use crate::clock::{from_millis, millis};
 use crate::directory::Account;
 use crate::error::{Outage, VerifyError};
@@ -21,16 +21,17 @@ use crate::token::CookieSecret;
 const REMEMBERED: usize = 50_000;
 
 /// Losing a race means that another request, or a change of rights, won it.
-const MAX_ATTEMPTS: usize = 4;
+pub(super) const MAX_ATTEMPTS: usize = 4;
 
-pub(super) struct CookieMemory(Cache<SecretHash, Arc<Remembered>>);
+/// Secrets that this process has seen lately, each by the hash of its text.
+pub(super) struct SecretMemory(Cache<SecretHash, Arc<Remembered>>);
 
-struct Remembered {
-    verified: Verified,
-    client: ClientInfo,
+pub(super) struct Remembered {
+    pub(super) verified: Verified,
+    pub(super) client: ClientInfo,
     /// The rights of the account are read again after the life of an access token.
-    until_millis: i64,
-    seen_at_millis: i64,
+    pub(super) until_millis: i64,
+    pub(super) seen_at_millis: i64,
 }
 
 /// What was shown, compared with what is stored.
@@ -40,9 +41,21 @@ enum Shown {
     Previous(CookieSecret),
 }
 
-impl CookieMemory {
+impl SecretMemory {
     pub(super) fn new() -> Self {
         Self(Cache::new(REMEMBERED))
+    }
+
+    pub(super) fn get(&self, text: &str) -> Option<Arc<Remembered>> {
+        self.0.get(&SecretHash::of(text.as_bytes()))
+    }
+
+    pub(super) fn put(&self, text: &str, remembered: Remembered) {
+        self.0.insert(SecretHash::of(text.as_bytes()), Arc::new(remembered));
+    }
+
+    pub(super) fn forget(&self, text: &str) {
+        self.0.remove(&SecretHash::of(text.as_bytes()));
     }
 }
 
@@ -54,10 +67,14 @@ impl Authority {
         value: &str,
         client: &ClientInfo,
     ) -> Option<Result<Verified, VerifyError>> {
-        let remembered = self.0.cookies.0.get(&SecretHash::of(value.as_bytes()))?;
+        let remembered = self.0.cookies.get(value)?;
+        let lately = self.is_seen_lately(&remembered);
+        lately.then(|| self.recall(&remembered, Some(client))).flatten()
+    }
+
+    pub(super) fn is_seen_lately(&self, remembered: &Remembered) -> bool {
         let now = self.0.clock.now_millis();
-        let seen_lately = now - remembered.seen_at_millis < millis(self.seen_interval());
-        seen_lately.then(|| self.recall(&remembered, client)).flatten()
+        now - remembered.seen_at_millis < millis(self.seen_interval())
     }
 
     /// Checks a session cookie, in the store where this process does not know it or has not
@@ -75,24 +92,23 @@ impl Authority {
         if let Some(known) = self.authenticate_cookie_from_memory(value, client) {
             return known;
         }
-        let key = SecretHash::of(value.as_bytes());
         for _ in 0..MAX_ATTEMPTS {
             match self.look_up(value, client).await {
                 Ok(remembered) => {
                     let verified = remembered.verified.clone();
-                    self.0.cookies.0.insert(key, Arc::new(remembered));
-                    if let Some(checked) = self.check_cookie(&verified) {
+                    self.0.cookies.put(value, remembered);
+                    if let Some(checked) = self.check_unsigned(&verified) {
                         return checked.map(|()| verified);
                     }
                 }
                 // The database is away, and all that was due is to note a sign of life.
                 Err(VerifyError::Outage(outage)) => {
-                    let known = self.0.cookies.0.get(&key);
-                    let known = known.and_then(|known| self.recall(&known, client));
+                    let known = self.0.cookies.get(value);
+                    let known = known.and_then(|known| self.recall(&known, Some(client)));
                     return known.unwrap_or(Err(outage.into()));
                 }
                 Err(error) => {
-                    self.0.cookies.0.remove(&key);
+                    self.0.cookies.forget(value);
                     return Err(error);
                 }
             }
@@ -129,29 +145,32 @@ impl Authority {
         Err(changes_too_fast())
     }
 
-    /// What memory says; `None` where it is too old, or the rights have changed.
-    fn recall(
+    /// What memory says; `None` where it is too old, or the rights have changed, or another client
+    /// shows it, where that matters.
+    pub(super) fn recall(
         &self,
         remembered: &Remembered,
-        client: &ClientInfo,
+        client: Option<&ClientInfo>,
     ) -> Option<Result<Verified, VerifyError>> {
         let verified = &remembered.verified;
         if self.0.clock.now_millis() >= remembered.until_millis {
             return None;
         }
         // Another client is refused, or is news.
-        let known = client.clone().or(&remembered.client);
-        if client.is_other_than(&remembered.client, self.0.settings.bind_session)
-            || known.is_other_than(&remembered.client, BindSession::Network)
-            || known.is_other_than(&remembered.client, BindSession::UserAgent)
-        {
-            return None;
+        if let Some(client) = client {
+            let known = client.clone().or(&remembered.client);
+            if client.is_other_than(&remembered.client, self.0.settings.bind_session)
+                || known.is_other_than(&remembered.client, BindSession::Network)
+                || known.is_other_than(&remembered.client, BindSession::UserAgent)
+            {
+                return None;
+            }
         }
-        self.check_cookie(verified).map(|checked| checked.map(|()| verified.clone()))
+        self.check_unsigned(verified).map(|checked| checked.map(|()| verified.clone()))
     }
 
     /// What the revocations say; `None` where the rights have changed since the store was asked.
-    fn check_cookie(&self, verified: &Verified) -> Option<Result<(), VerifyError>> {
+    pub(super) fn check_unsigned(&self, verified: &Verified) -> Option<Result<(), VerifyError>> {
         match self.0.revocations.verdict(verified.facts()) {
             Verdict::Good => Some(self.check_current(self.0.clock.now_millis())),
             Verdict::Revoked(reason) => Some(Err(VerifyError::Revoked(reason))),
@@ -209,7 +228,12 @@ impl Authority {
             }
         };
         Ok(Remembered {
-            verified: self.verified_cookie(&session, &account, has_new_cookie)?,
+            verified: self.verified_unsigned(
+                TokenKind::Cookie,
+                &session,
+                &account,
+                has_new_cookie,
+            )?,
             client,
             until_millis: until.timestamp_millis(),
             seen_at_millis: now.timestamp_millis(),
@@ -253,7 +277,7 @@ impl Authority {
             return Ok(None);
         }
         let old = CookieSecret::from_parts(session.id, secret);
-        self.0.cookies.0.remove(&SecretHash::of(old.expose().as_bytes()));
+        self.0.cookies.forget(old.expose());
         self.emit(&AuthEvent::CookieRenewed {
             principal: session.principal.clone(),
             session: session.id,
@@ -261,21 +285,24 @@ impl Authority {
         Ok(Some(CookieSecret::from_parts(session.id, &new)))
     }
 
-    fn verified_cookie(
+    /// The proof of a credential that is no signed token.
+    pub(super) fn verified_unsigned(
         &self,
+        kind: TokenKind,
         session: &Session,
         account: &Account,
         has_new_cookie: bool,
     ) -> Result<Verified, Outage> {
         let custom = self.custom_claims(account);
-        let payload =
-            cookie_payload(&self.0.settings, session, account, &custom).map_err(Outage::because)?;
+        let payload = unsigned_payload(&self.0.settings, kind, session, account, &custom)
+            .map_err(Outage::because)?;
         let payload = String::from_utf8(payload).map_err(Outage::because)?;
-        Ok(Verified::new(Arc::new(Facts::of_cookie(session, account, &payload, has_new_cookie))))
+        let facts = Facts::unsigned(kind, session, account, &payload, has_new_cookie);
+        Ok(Verified::new(Arc::new(facts)))
     }
 }
 
-fn changes_too_fast() -> Outage {
+pub(super) fn changes_too_fast() -> Outage {
     Outage::because("a session changes faster than it is read")
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Authority;
-use crate::claims::{NewClaims, TokenKind};
+use crate::claims::{NewClaims, TokenKind, Verified};
 use crate::directory::{Account, UserDirectory};
 use crate::error::{LoginError, Outage};
 use crate::event::AuthEvent;
@@ -12,8 +12,7 @@ use crate::password::{PasswordHash, Verdict};
 use crate::random;
 use crate::rotation::later;
 use crate::session::{
-    Carrier, ClientInfo, Method, Principal, RevocationReason, SecretHash, Session, SessionId,
-    short_hash,
+    Carrier, ClientInfo, Method, Principal, RevocationReason, SecretHash, Session, short_hash,
 };
 use crate::store::Revoke;
 use crate::token::{
@@ -71,6 +70,41 @@ impl Authority {
         password: &str,
         client: &ClientInfo,
     ) -> Result<Proof, LoginError> {
+        let (account, password_hash) =
+            self.check_password(user_type, login, password, client).await?;
+        let methods = vec![Method::Password];
+        Ok(Proof { principal: account.principal, methods, password_hash })
+    }
+
+    /// Checks a login and a password that came with the request itself (RFC 7617). No session begins.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn authenticate_password(
+        &self,
+        user_type: &str,
+        login: &str,
+        password: &str,
+        client: &ClientInfo,
+    ) -> Result<Verified, LoginError> {
+        let (account, _) = self.check_password(user_type, login, password, client).await?;
+        let now = self.0.clock.now();
+        let session = Session {
+            authenticated_at: Some(now),
+            methods: vec![Method::Password],
+            ..Session::begin(account.principal.clone(), Carrier::Single, now, now, now)
+        };
+        Ok(self.verified_unsigned(TokenKind::Password, &session, &account, false)?)
+    }
+
+    /// The account, and the stored hash that the password matched.
+    async fn check_password(
+        &self,
+        user_type: &str,
+        login: &str,
+        password: &str,
+        client: &ClientInfo,
+    ) -> Result<(Account, Option<PasswordHash>), LoginError> {
         self.check_issues()?;
         let directory = self.directory(user_type).ok_or(LoginError::UnknownUserType)?;
         let account = directory.find_by_login(login).await?;
@@ -85,8 +119,7 @@ impl Authority {
                     }
                     (stored, _) => stored,
                 };
-                let methods = vec![Method::Password];
-                Ok(Proof { principal: account.principal, methods, password_hash })
+                Ok((account, password_hash))
             }
             (account, _) => {
                 let principal = account.map(|account| account.principal);
@@ -204,25 +237,14 @@ impl Authority {
     ) -> Result<(Account, Session), LoginError> {
         self.check_issues()?;
         let now = self.0.clock.now();
+        let idle_expires_at = later(now, self.idle_lifetime(carrier));
+        let expires_at = later(now, lifetime.min(self.0.settings.absolute_lifetime()));
         let session = Session {
-            id: SessionId::random(),
-            principal: proof.principal,
-            carrier,
-            generation: 0,
-            rotated_at: now,
-            refreshes_until: now,
-            rights_version: 0,
             secret_hash,
-            secret_nonce: None,
-            created_at: now,
             authenticated_at: Some(now),
-            last_seen_at: now,
-            idle_expires_at: later(now, self.idle_lifetime(carrier)),
-            expires_at: later(now, lifetime.min(self.0.settings.absolute_lifetime())),
             methods: proof.methods,
             client: client.clone(),
-            label: None,
-            revoked: None,
+            ..Session::begin(proof.principal, carrier, now, idle_expires_at, expires_at)
         };
         self.0.store.create(&session).await?;
 

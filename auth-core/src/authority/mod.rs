@@ -27,13 +27,15 @@ use crate::store::SessionStore;
 mod builder;
 mod cookie;
 mod login;
+mod personal;
 mod refresh;
 mod revoke;
 
 pub use builder::AuthorityBuilder;
 pub use login::Proof;
+pub use personal::NewPersonalToken;
 
-use cookie::CookieMemory;
+use cookie::SecretMemory;
 
 /// By kind of user.
 type Directories = HashMap<String, Arc<dyn UserDirectory>, RandomState>;
@@ -89,7 +91,8 @@ struct Inner {
     passwords: PasswordLanes,
     revocations: RevocationView,
     tokens: Option<TokenCache>,
-    cookies: CookieMemory,
+    cookies: SecretMemory,
+    personal: SecretMemory,
     claims: Option<ClaimsHook>,
     rule: Option<RuleHook>,
     subscribers: Vec<Subscriber>,
@@ -240,6 +243,26 @@ impl Authority {
             self.check_revocation(&facts)?;
         }
         Ok(Verified::new(facts))
+    }
+
+    /// What any token of ours says, for a service that was handed one and has to know more than whether
+    /// it is good (RFC 7662): a signed token of any kind, as [`Authority::verify`] checks it, the one
+    /// token of a login without refresh, or a personal token. Its user is looked up.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    pub async fn introspect(&self, token: &str) -> Result<Verified, VerifyError> {
+        if self.is_personal(token) {
+            return self.inspect_personal(token).await;
+        }
+        let verified = match self.verify(token).await {
+            Err(VerifyError::NoType) => self.authenticate_single(token)?,
+            verified => verified?,
+        };
+        if self.issues() {
+            self.load_account(&verified).await?;
+        }
+        Ok(verified)
     }
 
     /// The session of a refresh token that a refresh would take; `None` for one of another issuer
@@ -424,6 +447,7 @@ impl Authority {
         match carrier {
             Carrier::Token => settings.refresh_token_lifetime,
             Carrier::Single => settings.absolute_lifetime(),
+            Carrier::Personal => settings.personal_token_lifetime,
             // What happened since `last_seen_at` was last written counts for the user.
             Carrier::Cookie => settings.session_idle_timeout + self.seen_interval(),
         }

@@ -176,26 +176,13 @@ impl Authority {
         self.check_adoptable(facts)?;
         let now = self.0.clock.now();
         let settings = &self.0.settings;
+        let idle_expires_at = later(now, self.idle_lifetime(Carrier::Token));
+        let expires_at = later(now, settings.absolute_lifetime());
+        let principal = facts.principal().clone();
+        // The token says when it was issued, not when its user logged in.
         let session = Session {
             id: facts.session(),
-            principal: facts.principal().clone(),
-            carrier: Carrier::Token,
-            generation: 0,
-            rotated_at: now,
-            refreshes_until: now,
-            rights_version: 0,
-            secret_hash: None,
-            secret_nonce: None,
-            created_at: now,
-            // The token says when it was issued, not when its user logged in.
-            authenticated_at: None,
-            last_seen_at: now,
-            idle_expires_at: later(now, self.idle_lifetime(Carrier::Token)),
-            expires_at: later(now, settings.absolute_lifetime()),
-            methods: Vec::new(),
-            client: ClientInfo::default(),
-            label: None,
-            revoked: None,
+            ..Session::begin(principal, Carrier::Token, now, idle_expires_at, expires_at)
         };
         self.0.store.create(&session).await?;
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use super::Authority;
-use crate::claims::Verified;
+use crate::claims::{TokenKind, Verified};
 use crate::error::Outage;
 use crate::event::AuthEvent;
 use crate::rotation::{earlier, later};
@@ -17,6 +17,10 @@ impl Authority {
     /// # Errors
     /// The store is away.
     pub async fn logout(&self, verified: &Verified) -> Result<(), Outage> {
+        // A password that was shown with the request began nothing that could end.
+        if verified.kind() == TokenKind::Password {
+            return Ok(());
+        }
         let until = match verified.is_foreign() {
             // It has no row that would remember.
             true => self.0.clock.now().max(later(verified.expires_at(), self.slack())),
@@ -30,7 +34,7 @@ impl Authority {
     /// none of them any more; the others follow at once where the store can tell them, else within their
     /// poll interval. Answers the sessions that were ended.
     ///
-    /// [`Revoke::Principal`], [`Revoke::OtherSessions`] and [`Revoke::AccessTokens`] also revoke the
+    /// [`Revoke::Principal`], [`Revoke::Logins`], [`Revoke::OtherSessions`] and [`Revoke::AccessTokens`] also revoke the
     /// principal's tokens of other issuers, which might be anybody's. For [`Revoke::AccessTokens`]
     /// change the rights first.
     ///
@@ -50,9 +54,9 @@ impl Authority {
             Revoke::Foreign(_) | Revoke::ForeignAccess(_) => {
                 return self.revoke_until(revoke, reason, long).await;
             }
-            Revoke::Principal(principal) | Revoke::OtherSessions { principal, .. } => {
-                Some(Revoke::Foreign(principal.clone()))
-            }
+            Revoke::Principal(principal)
+            | Revoke::Logins(principal)
+            | Revoke::OtherSessions { principal, .. } => Some(Revoke::Foreign(principal.clone())),
             Revoke::AccessTokens(principal) => Some(Revoke::ForeignAccess(principal.clone())),
             // What has no row may be the token of another issuer, for as long as that lives.
             Revoke::Session(id) if self.0.store.find(*id).await?.is_none() => {

@@ -91,8 +91,9 @@ impl Deref for Payload {
 }
 
 impl Facts {
-    /// Of a session cookie, whose payload is what an access token would say.
-    pub(crate) fn of_cookie(
+    /// Of a credential that is no signed token; its payload is what an access token would say.
+    pub(crate) fn unsigned(
+        kind: TokenKind,
         session: &Session,
         account: &Account,
         payload: &str,
@@ -102,7 +103,7 @@ impl Facts {
         let mut filled = Payload::default();
         filled.fill(payload);
         Self {
-            kind: TokenKind::Cookie,
+            kind,
             user_type: Some(own(session.principal.user_type())),
             user_id: own(session.principal.user_id()),
             own_session: Some(session.id),

@@ -73,9 +73,11 @@ impl NewClaims<'_> {
     }
 }
 
-/// The claims of a cookie session: what an access token of the same session would say.
-pub(crate) fn cookie_payload(
+/// The claims of a credential that is no signed token: what an access token of the same session
+/// would say.
+pub(crate) fn unsigned_payload(
     settings: &Settings,
+    kind: TokenKind,
     session: &Session,
     account: &Account,
     custom: &Map<String, Value>,
@@ -87,8 +89,11 @@ pub(crate) fn cookie_payload(
     if session.principal.user_type() != DEFAULT_USER_TYPE {
         map.serialize_entry(&settings.user_type_claim, session.principal.user_type())?;
     }
-    map.serialize_entry("sid", &session.id.to_string())?;
-    profile(&mut map, TokenKind::Cookie, settings, session, account, custom)?;
+    // A password that comes with the request has a session for that long, which nobody can end.
+    if kind != TokenKind::Password {
+        map.serialize_entry("sid", &session.id.to_string())?;
+    }
+    profile(&mut map, kind, settings, session, account, custom)?;
     map.end()?;
     Ok(json)
 }

@@ -128,6 +128,7 @@ pub async fn ending_the_other_sessions_keeps_one(store: &Store) {
     let me = somebody();
     let keep = stored(store, session(&me)).await;
     let other = stored(store, session(&me)).await;
+    let personal = stored(store, personal(&me)).await;
     let seq = last_seq(store).await;
     let others = Revoke::OtherSessions { principal: me.clone(), keep: keep.id };
     let logout = stamp(RevocationReason::Logout);
@@ -135,6 +136,24 @@ pub async fn ending_the_other_sessions_keeps_one(store: &Store) {
     assert_eq!(revoke(store, others, logout).await, []);
     assert_eq!(targets_after(store, seq).await, [Target::Session(other.id)]);
     assert_eq!(find(store, keep.id).await, Some(keep));
+    assert_eq!(find(store, personal.id).await, Some(personal));
+}
+
+/// "Log out everywhere" leaves personal tokens; what ends everything does not.
+pub async fn ending_the_logins_keeps_personal_tokens(store: &Store) {
+    let me = somebody();
+    let login = stored(store, session(&me)).await;
+    let personal = stored(store, personal(&me)).await;
+    let logout = stamp(RevocationReason::Logout);
+    assert_eq!(revoke(store, Revoke::Logins(me.clone()), logout).await, [login.id]);
+    assert_eq!(revoke(store, Revoke::Logins(me.clone()), logout).await, []);
+    assert_eq!(find(store, personal.id).await, Some(personal.clone()));
+    assert_eq!(revoke(store, Revoke::Principal(me), logout).await, [personal.id]);
+}
+
+fn personal(whose: &Principal) -> Session {
+    let scopes = Some(Vec::new());
+    Session { carrier: Carrier::Personal, scopes, ..session(whose) }
 }
 
 /// Numbers grow, `after` is excluded, an overlap reads the same again, and what can concern no

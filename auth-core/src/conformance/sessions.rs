@@ -29,6 +29,7 @@ pub async fn a_session_reads_back_as_it_was_stored(store: &Store) {
         ],
         client: ClientInfo::new(Some("2001:db8::1"), Some("Mozilla/5.0 (\u{1f98a}; \"x\")")),
         label: Some("Grandma's phone".into()),
+        scopes: Some(vec!["orders:read".into(), "orders:write".into()]),
         revoked: Some((at(6), RevocationReason::PasswordChanged)),
         ..session(&somebody())
     };

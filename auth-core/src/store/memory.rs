@@ -156,8 +156,12 @@ impl SessionStore for MemoryStore {
                 None => only(Target::Session(*id)),
             },
             Revoke::Principal(principal) => end(tables.live_of(principal), stamp),
+            Revoke::Logins(principal) => {
+                end(tables.live_of(principal).filter(|session| session.is_login()), stamp)
+            }
             Revoke::OtherSessions { principal, keep } => {
-                end(tables.live_of(principal).filter(|session| session.id != *keep), stamp)
+                let others = |session: &&mut Session| session.is_login() && session.id != *keep;
+                end(tables.live_of(principal).filter(others), stamp)
             }
             Revoke::Foreign(principal) => only(Target::Foreign(principal.clone())),
             Revoke::ForeignAccess(principal) => only(Target::ForeignAccess(principal.clone())),

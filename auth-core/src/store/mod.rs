@@ -158,11 +158,13 @@ pub fn next_rights_version(session: &Session, now: DateTime<Utc>) -> u64 {
 pub enum Revoke {
     /// One session. It need not have a row: the token of another issuer is a session too.
     Session(SessionId),
-    /// Every session of a principal.
+    /// Every session of a principal, and their personal tokens.
     Principal(Principal),
     /// The tokens of a principal that belong to no session of ours: those of other issuers.
     Foreign(Principal),
-    /// Every session of a principal but one: "log out my other devices".
+    /// Every login of a principal: "log out everywhere". Personal tokens stay.
+    Logins(Principal),
+    /// Every login of a principal but one: "log out my other devices". Personal tokens stay.
     OtherSessions {
         /// Whose.
         principal: Principal,

@@ -35,6 +35,7 @@ pub(crate) fn session(principal: &Principal) -> Session {
         methods: vec![],
         client: ClientInfo::default(),
         label: None,
+        scopes: None,
         revoked: None,
     }
 }

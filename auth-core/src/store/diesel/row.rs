@@ -34,6 +34,7 @@ pub(super) struct SessionRow {
     rights_version: i64,
     refreshes_until: i64,
     secret_nonce: Option<Vec<u8>>,
+    scopes: Option<String>,
 }
 
 impl From<&Session> for SessionRow {
@@ -62,6 +63,7 @@ impl From<&Session> for SessionRow {
             rights_version: number_to_column(session.rights_version),
             refreshes_until: session.refreshes_until.timestamp_millis(),
             secret_nonce: session.secret_nonce.map(Vec::from),
+            scopes: session.scopes.as_ref().map(|scopes| without_nul(&scopes.join(" "))),
         }
     }
 }
@@ -95,6 +97,9 @@ impl SessionRow {
             methods: self.methods.split(' ').filter_map(Method::from_stored).collect(),
             client: ClientInfo { ip: self.ip, user_agent: self.user_agent },
             label: self.label,
+            scopes: self
+                .scopes
+                .map(|scopes| scopes.split_ascii_whitespace().map(str::to_owned).collect()),
             revoked: self
                 .revoked_at
                 .map(|at| (from_millis(at), reason(self.revoked_reason.as_deref()))),

@@ -24,6 +24,7 @@ diesel::table! {
         rights_version -> BigInt,
         refreshes_until -> BigInt,
         secret_nonce -> Nullable<Binary>,
+        scopes -> Nullable<Text>,
     }
 }
 

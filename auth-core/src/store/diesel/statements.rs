@@ -576,9 +576,11 @@ pub(super) fn revoke<C: Statements>(
                 targets.extend(ended.iter().copied().map(Target::Session));
                 Revoked { ended, targets }
             }
-            Revoke::Principal(principal) => end_all(conn, principal, None, stamp)?,
+            Revoke::Principal(principal) => end_those(conn, principal, |_| true, stamp)?,
+            Revoke::Logins(principal) => end_those(conn, principal, Session::is_login, stamp)?,
             Revoke::OtherSessions { principal, keep } => {
-                end_all(conn, principal, Some(*keep), stamp)?
+                let others = |session: &Session| session.is_login() && session.id != *keep;
+                end_those(conn, principal, others, stamp)?
             }
             Revoke::Foreign(principal) => only(Target::Foreign(principal.clone())),
             Revoke::ForeignAccess(principal) => only(Target::ForeignAccess(principal.clone())),
@@ -608,15 +610,14 @@ fn only(target: Target) -> Revoked {
     Revoked { targets: vec![target], ..Revoked::default() }
 }
 
-fn end_all<C: Statements>(
+fn end_those<C: Statements>(
     conn: &mut C,
     principal: &Principal,
-    keep: Option<SessionId>,
+    which: impl Fn(&Session) -> bool,
     stamp: Stamp,
 ) -> QueryResult<Revoked> {
-    let mut ids: Vec<_> =
-        conn.lock_sessions_of(principal)?.into_iter().map(|session| session.id).collect();
-    ids.retain(|id| Some(*id) != keep);
+    let sessions = conn.lock_sessions_of(principal)?;
+    let ids: Vec<_> = sessions.iter().filter(|s| which(s)).map(|session| session.id).collect();
     let ended = conn.end(&ids, stamp)?;
     let targets = ended.iter().copied().map(Target::Session).collect();
     Ok(Revoked { ended, targets })
