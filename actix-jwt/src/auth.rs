@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::USER_AGENT;
+use actix_web::http::header::{AUTHORIZATION, USER_AGENT};
 use actix_web::{FromRequest, HttpRequest};
 use auth_core::{
     Account, Authority, ClientInfo, KeySource, Outage, Settings, TokenKind, Verified, VerifyError,
@@ -18,7 +18,7 @@ use crate::client::TrustedProxies;
 use crate::cookie::{Cookies, SESSION_COOKIE};
 use crate::credential::{Credential, Places, header_name};
 use crate::keys::{Keys, MayBeUnknownKey, with_newest};
-use crate::problem::{Cause, Challenges, Problem, Shown};
+use crate::problem::{Cause, Problem, Shown, Voice};
 use crate::upkeep;
 
 /// An [`Authority`] at work in an actix application: it knows where credentials ride, mounts the
@@ -29,7 +29,16 @@ use crate::upkeep;
 #[derive(Clone)]
 pub struct Auth(Arc<Inner>);
 
-pub(crate) type LoginResponse = Arc<dyn Fn(&Account, &mut Map<String, Value>) + Send + Sync>;
+pub(crate) type AccountAnswer = Arc<dyn Fn(&Account, &mut Map<String, Value>) + Send + Sync>;
+type VerifiedAnswer = Arc<dyn Fn(&Verified, &mut Map<String, Value>) + Send + Sync>;
+
+/// What the application adds to the answers of the token routes.
+#[derive(Clone, Default)]
+pub(crate) struct Answers {
+    pub(crate) login: Option<AccountAnswer>,
+    pub(crate) refresh: Option<AccountAnswer>,
+    pub(crate) verify: Option<VerifiedAnswer>,
+}
 
 pub(crate) struct Inner {
     pub(crate) authority: Authority,
@@ -37,8 +46,8 @@ pub(crate) struct Inner {
     pub(crate) cookies: Cookies,
     pub(crate) trusted_origins: Vec<String>,
     pub(crate) trusted_proxies: TrustedProxies,
-    pub(crate) challenges: Arc<Challenges>,
-    pub(crate) login_response: Option<LoginResponse>,
+    pub(crate) voice: Arc<Voice>,
+    pub(crate) answers: Answers,
     /// What follows the keys, where they can change.
     pub(crate) keys: Option<Arc<Keys>>,
     tasks: Vec<JoinHandle<()>>,
@@ -62,6 +71,8 @@ pub enum StartError {
     TrustedProxies,
     /// `auth_header_types` and `www_authenticate_realm` do not make a header.
     Challenge,
+    /// [`AuthBuilder::credentials`] do not go together: why.
+    Credentials(String),
     /// The setting `jwk_url` cannot be used: why.
     JwkUrl(String),
     /// What [`AuthBuilder::keys_from`] was given does not go with the settings or the authority.
@@ -79,6 +90,7 @@ impl fmt::Display for StartError {
             Self::Challenge => f.write_str(
                 "auth_header_types and www_authenticate_realm must be plain text for a header",
             ),
+            Self::Credentials(problem) => write!(f, "the credentials: {problem}"),
             Self::JwkUrl(problem) => write!(f, "jwk_url: {problem}"),
             Self::Keys(problem) => write!(f, "the keys: {problem}"),
         }
@@ -102,13 +114,27 @@ pub struct AuthBuilder {
     insecure_cookies: bool,
     public_urls: Vec<String>,
     trusted_proxies: Vec<String>,
-    login_response: Option<LoginResponse>,
+    answers: Answers,
     keys: Option<Arc<dyn KeySource>>,
 }
 
 impl AuthBuilder {
-    /// The places where a credential may be, in the order in which they are looked at. Default:
-    /// the session cookie, then `Authorization: Bearer`.
+    /// The places where a credential may be, in the order in which they are looked at: the first that is
+    /// present decides. Default: the session cookie, then `Authorization: Bearer`.
+    ///
+    /// ```
+    /// # fn example(authority: auth_core::Authority) {
+    /// use actix_jwt::{Auth, Credential};
+    ///
+    /// let auth = Auth::builder(authority).credentials([
+    ///     Credential::basic(),
+    ///     Credential::session_cookie(),
+    ///     Credential::token(),
+    ///     Credential::bearer(),
+    ///     Credential::header("jwt-auth"),
+    /// ]);
+    /// # }
+    /// ```
     pub fn credentials(mut self, order: impl Into<Vec<Credential>>) -> Self {
         self.credentials = order.into();
         self
@@ -142,7 +168,9 @@ impl AuthBuilder {
         self
     }
 
-    /// Adds members to the answer of a login for a token pair.
+    /// Adds members to the answer of a login for a token pair or a sliding token. The tokens themselves
+    /// cannot be replaced. Code of an application's own before and after any of the ready-made routes is
+    /// a middleware around them.
     ///
     /// ```
     /// # fn example(authority: auth_core::Authority) {
@@ -155,7 +183,25 @@ impl AuthBuilder {
         mut self,
         add: impl Fn(&Account, &mut Map<String, Value>) + Send + Sync + 'static,
     ) -> Self {
-        self.login_response = Some(Arc::new(add));
+        self.answers.login = Some(Arc::new(add));
+        self
+    }
+
+    /// Adds members to the answer of a refresh. `access` and `refresh` cannot be replaced.
+    pub fn refresh_response(
+        mut self,
+        add: impl Fn(&Account, &mut Map<String, Value>) + Send + Sync + 'static,
+    ) -> Self {
+        self.answers.refresh = Some(Arc::new(add));
+        self
+    }
+
+    /// Adds members to the answer of `/verify/`, which has none by itself.
+    pub fn verify_response(
+        mut self,
+        add: impl Fn(&Verified, &mut Map<String, Value>) + Send + Sync + 'static,
+    ) -> Self {
+        self.answers.verify = Some(Arc::new(add));
         self
     }
 
@@ -186,9 +232,8 @@ impl AuthBuilder {
         let trusted_proxies = trusted_proxies.ok_or(StartError::TrustedProxies)?;
 
         let settings = self.authority.settings();
-        let scheme = settings.auth_header_types.first().map_or("Bearer", String::as_str);
-        let challenges = Challenges::new(scheme, &settings.www_authenticate_realm);
-        let challenges = challenges.ok_or(StartError::Challenge)?;
+        let voice = Voice::new(settings).ok_or(StartError::Challenge)?;
+        check_chain(&self.credentials, settings)?;
         let source = match self.keys {
             Some(source) => Some(source),
             None => from_jwk_url(settings)?,
@@ -218,8 +263,8 @@ impl AuthBuilder {
             cookies: Cookies { secure: !self.insecure_cookies },
             trusted_origins,
             trusted_proxies,
-            challenges: Arc::new(challenges),
-            login_response: self.login_response,
+            voice: Arc::new(voice),
+            answers: self.answers,
             keys,
             tasks,
             authority: self.authority,
@@ -231,6 +276,28 @@ impl fmt::Debug for AuthBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthBuilder").finish_non_exhaustive()
     }
+}
+
+/// Two places that claim the same header would leave one of them without effect.
+fn check_chain(order: &[Credential], settings: &Settings) -> Result<(), StartError> {
+    let fault = |problem: String| Err(StartError::Credentials(problem));
+    if order.is_empty() {
+        return fault("there is none".into());
+    }
+    for (i, credential) in order.iter().enumerate() {
+        if order[..i].contains(credential) {
+            return fault(format!("{credential:?} is there twice"));
+        }
+        let Some(scheme) = credential.scheme() else { continue };
+        if settings.auth_header_name.eq_ignore_ascii_case(AUTHORIZATION.as_str())
+            && order.contains(&Credential::bearer())
+            && settings.auth_header_types.iter().any(|word| word.eq_ignore_ascii_case(scheme))
+        {
+            let problem = format!("auth_header_types has `{scheme}`, which means something else");
+            return fault(problem);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(feature = "remote-keys")]
@@ -271,9 +338,14 @@ impl Auth {
             insecure_cookies: false,
             public_urls: Vec::new(),
             trusted_proxies: Vec::new(),
-            login_response: None,
+            answers: Answers::default(),
             keys: None,
         }
+    }
+
+    /// Whether this is one of the places where a credential may be.
+    pub(crate) fn accepts(&self, credential: &Credential) -> bool {
+        self.0.places.order.contains(credential)
     }
 
     /// The authority.
@@ -322,7 +394,7 @@ impl Auth {
 
     /// A problem with this application's challenge.
     pub(crate) fn problem(&self, cause: impl Into<Cause>) -> Problem {
-        Problem::new(cause.into(), &self.0.challenges)
+        Problem::new(cause.into(), &self.0.voice)
     }
 
     /// A credential on a protected route was refused.
@@ -334,7 +406,8 @@ impl Auth {
         match kind {
             TokenKind::Cookie => Shown::Cookie,
             TokenKind::Single => Shown::Single,
-            TokenKind::Access | TokenKind::Refresh | TokenKind::Sliding => {
+            TokenKind::Personal => Shown::Personal,
+            TokenKind::Access | TokenKind::Refresh | TokenKind::Sliding | TokenKind::Password => {
                 Shown::Bearer(self.authority().settings().auth_token_classes.clone())
             }
         }

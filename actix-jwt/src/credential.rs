@@ -16,12 +16,32 @@ pub struct Credential(pub(crate) Place);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
+    Basic,
+    SessionCookie,
+    Token,
     Bearer,
     Header(HeaderName),
-    SessionCookie,
 }
 
 impl Credential {
+    /// `Authorization: Basic …`: a user name and a password with each request (RFC 7617). Each costs
+    /// the hashing of a password, so this is for tools and for tests; programs are better served by
+    /// [`Credential::token`].
+    pub const fn basic() -> Self {
+        Self(Place::Basic)
+    }
+
+    /// The session cookie. Unsafe requests then need the CSRF token.
+    pub const fn session_cookie() -> Self {
+        Self(Place::SessionCookie)
+    }
+
+    /// `Authorization: Token <key>`: a personal token
+    /// ([`Authority::create_personal_token`](auth_core::Authority::create_personal_token)).
+    pub const fn token() -> Self {
+        Self(Place::Token)
+    }
+
     /// `Authorization: Bearer <token>`, or the header and the words that the settings
     /// `auth_header_name` and `auth_header_types` name.
     pub const fn bearer() -> Self {
@@ -33,18 +53,28 @@ impl Credential {
         Self(Place::Header(HeaderName::from_static(name)))
     }
 
-    /// The session cookie. Unsafe requests then need the CSRF token.
-    pub const fn session_cookie() -> Self {
-        Self(Place::SessionCookie)
+    /// The word before the credential in `Authorization`, where it is not a setting.
+    pub(crate) fn scheme(&self) -> Option<&'static str> {
+        match self.0 {
+            Place::Basic => Some(BASIC),
+            Place::Token => Some(TOKEN),
+            Place::SessionCookie | Place::Bearer | Place::Header(_) => None,
+        }
     }
 }
+
+const BASIC: &str = "Basic";
+const TOKEN: &str = "Token";
 
 /// A credential that is present, not checked yet.
 #[derive(Clone, Copy)]
 pub(crate) enum Found<'r> {
+    /// What follows `Basic`.
+    Basic(&'r str),
+    Cookie(&'r str),
+    Personal(&'r str),
     Bearer(&'r str),
     Single(&'r str),
-    Cookie(&'r str),
 }
 
 /// What the places need to know.
@@ -61,9 +91,11 @@ impl Places {
         let headers = request.headers();
         for Credential(place) in &self.order {
             let found = match place {
+                Place::Basic => own_scheme(headers, BASIC, &BASIC_FAULTS)?.map(Found::Basic),
+                Place::SessionCookie => cookie(headers, self.session_cookie).map(Found::Cookie),
+                Place::Token => own_scheme(headers, TOKEN, &TOKEN_FAULTS)?.map(Found::Personal),
                 Place::Bearer => self.bearer(headers)?,
                 Place::Header(name) => single(headers, name)?,
-                Place::SessionCookie => cookie(headers, self.session_cookie).map(Found::Cookie),
             };
             if found.is_some() {
                 return Ok(found);
@@ -72,27 +104,87 @@ impl Places {
         Ok(None)
     }
 
-    /// The header is read as bytes: `to_str` goes over a token twice.
     fn bearer<'r>(&self, headers: &'r HeaderMap) -> Result<Option<Found<'r>>, Cause> {
-        let mut values = headers.get_all(&self.bearer_header);
-        let value = match (values.next(), values.next()) {
-            (None, _) => return Ok(None),
-            (Some(value), None) => value,
-            // Which one counts is not ours to guess, whatever their schemes.
-            (Some(_), Some(_)) => return Err(Cause::AuthorizationHeader),
+        let Some((scheme, token)) = scheme_of(headers, &self.bearer_header)? else {
+            return Ok(None);
         };
-        let value = value.as_bytes().trim_ascii();
-        let end_of_scheme = value.iter().position(|b| matches!(b, b' ' | b'\t'));
-        let (scheme, token) = value.split_at(end_of_scheme.unwrap_or(value.len()));
         let is_ours = |word: &String| word.as_bytes().eq_ignore_ascii_case(scheme);
         if !self.bearer_words.iter().any(is_ours) {
             return Ok(None);
         }
-        let token = token.trim_ascii();
         if token.is_empty() || memchr2(b' ', b'\t', token).is_some() {
             return Err(Cause::AuthorizationHeader);
         }
         Ok(Some(Found::Bearer(text(token))))
+    }
+}
+
+/// The scheme of an authorization header, and what follows. It is read as bytes: `to_str` goes over a
+/// token twice.
+fn scheme_of<'r>(
+    headers: &'r HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<(&'r [u8], &'r [u8])>, Cause> {
+    let mut values = headers.get_all(name);
+    let value = match (values.next(), values.next()) {
+        (None, _) => return Ok(None),
+        (Some(value), None) => value,
+        // Which one counts is not ours to guess, whatever their schemes.
+        (Some(_), Some(_)) => return Err(Cause::AuthorizationHeader),
+    };
+    let value = value.as_bytes().trim_ascii();
+    let end_of_scheme = value.iter().position(|b| matches!(b, b' ' | b'\t'));
+    let (scheme, credential) = value.split_at(end_of_scheme.unwrap_or(value.len()));
+    Ok(Some((scheme, credential.trim_ascii())))
+}
+
+/// What is said, in Django REST framework's words, where nothing follows the scheme, and where too much.
+struct SchemeFaults {
+    nothing: &'static str,
+    spaces: &'static str,
+}
+
+const BASIC_FAULTS: SchemeFaults = SchemeFaults {
+    nothing: "Invalid basic header. No credentials provided.",
+    spaces: "Invalid basic header. Credentials string should not contain spaces.",
+};
+
+const TOKEN_FAULTS: SchemeFaults = SchemeFaults {
+    nothing: "Invalid token header. No credentials provided.",
+    spaces: "Invalid token header. Token string should not contain spaces.",
+};
+
+/// The credential after `Basic` or `Token`.
+fn own_scheme<'r>(
+    headers: &'r HeaderMap,
+    wanted: &str,
+    faults: &SchemeFaults,
+) -> Result<Option<&'r str>, Cause> {
+    match scheme_of(headers, &AUTHORIZATION)? {
+        Some((scheme, credential)) if scheme.eq_ignore_ascii_case(wanted.as_bytes()) => {
+            if credential.is_empty() {
+                return Err(Cause::CredentialHeader(faults.nothing));
+            }
+            if memchr2(b' ', b'\t', credential).is_some() {
+                return Err(Cause::CredentialHeader(faults.spaces));
+            }
+            Ok(Some(text(credential)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The user name and the password of RFC 7617 §2: UTF-8, or else the Latin-1 that older clients send.
+pub(crate) fn basic_parts(encoded: &str) -> Result<(String, String), Cause> {
+    let wrong =
+        Cause::CredentialHeader("Invalid basic header. Credentials not correctly base64 encoded.");
+    let decoded = base64_simd::forgiving_decode_to_vec(encoded.as_bytes());
+    let Ok(decoded) = decoded else { return Err(wrong) };
+    let decoded = String::from_utf8(decoded)
+        .unwrap_or_else(|error| error.as_bytes().iter().copied().map(char::from).collect());
+    match decoded.split_once(':') {
+        Some((name, password)) => Ok((name.to_owned(), password.to_owned())),
+        None => Err(wrong),
     }
 }
 

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use auth_core::permission::{Access, IsAuthenticated};
-use auth_core::{Account, Permission, TokenKind, Verified, VerifyError};
+use auth_core::{Account, LoginError, Permission, TokenKind, Verified, VerifyError};
 use futures_util::future::{Either, FutureExt, LocalBoxFuture};
 use serde::de::DeserializeOwned;
 
 use crate::auth::Auth;
-use crate::credential::Found;
+use crate::credential::{Found, basic_parts};
 use crate::csrf;
 use crate::keys::{Keys, may_have_newer};
 use crate::problem::{Cause, Problem, Shown};
@@ -43,9 +43,9 @@ pub(crate) fn identify(request: &HttpRequest, auth: &Auth) -> Identification {
     let remembered = |identity: Identity| {
         identity.map(|verified| verified.inspect(|verified| remember(request, auth, verified)))
     };
-    let cookie = match check_now(request, auth) {
+    let asked = match check_now(request, auth) {
         Now::Done(identity) => return Either::Left(ready(remembered(identity))),
-        Now::AskStore(cookie) => cookie.to_owned(),
+        Now::AskStore(asked) => asked,
         Now::AskKeys(keys) => {
             let (request, auth, keys) = (request.clone(), auth.clone(), Arc::clone(keys));
             return Either::Right(again_with_newer_keys(request, auth, keys).boxed_local());
@@ -54,15 +54,45 @@ pub(crate) fn identify(request: &HttpRequest, auth: &Auth) -> Identification {
     let (request, auth) = (request.clone(), auth.clone());
     Either::Right(
         async move {
-            let client = auth.client(&request);
-            let verified = auth.authority().authenticate_cookie(&cookie, &client).await;
-            let verified = verified.map_err(|error| auth.refused(error, Shown::Cookie))?;
-            check_csrf(&request, &auth, &cookie)?;
+            let verified = ask_store(&request, &auth, asked).await?;
             remember(&request, &auth, &verified);
             Ok(Some(verified))
         }
         .boxed_local(),
     )
+}
+
+/// What only the store, or the directory, can tell.
+enum Asked {
+    Cookie(String),
+    Personal(String),
+    Password { login: String, password: String },
+}
+
+async fn ask_store(request: &HttpRequest, auth: &Auth, asked: Asked) -> Result<Verified, Problem> {
+    let (authority, client) = (auth.authority(), auth.client(request));
+    match asked {
+        Asked::Cookie(value) => {
+            let verified = authority.authenticate_cookie(&value, &client).await;
+            let verified = verified.map_err(|error| auth.refused(error, Shown::Cookie))?;
+            check_csrf(request, auth, &value)?;
+            Ok(verified)
+        }
+        Asked::Personal(token) => {
+            let verified = authority.authenticate_personal(&token, &client).await;
+            verified.map_err(|error| auth.refused(error, Shown::Personal))
+        }
+        Asked::Password { login, password } => {
+            let kind = auth_core::claims::DEFAULT_USER_TYPE;
+            let verified = authority.authenticate_password(kind, &login, &password, &client).await;
+            verified.map_err(|error| match error {
+                LoginError::Outage(outage) => auth.problem(outage),
+                LoginError::InvalidCredentials | LoginError::UnknownUserType => {
+                    auth.problem(Cause::Password)
+                }
+            })
+        }
+    }
 }
 
 /// A token that names an unknown key: perhaps there is one by now.
@@ -71,7 +101,7 @@ async fn again_with_newer_keys(request: HttpRequest, auth: Auth, keys: Arc<Keys>
     match check_now(&request, &auth) {
         Now::Done(identity) => identity
             .map(|verified| verified.inspect(|verified| remember(&request, &auth, verified))),
-        // The same token again: a cookie it is not.
+        // The same token again: nothing else.
         Now::AskKeys(_) | Now::AskStore(_) => {
             Err(auth.refused(VerifyError::UnknownKey, auth.shown(TokenKind::Access)))
         }
@@ -82,8 +112,8 @@ enum Now<'r> {
     Done(Identity),
     /// A token of a key that this process does not know.
     AskKeys(&'r Arc<Keys>),
-    /// A session cookie that this process does not know.
-    AskStore(&'r str),
+    /// A credential that this process does not know.
+    AskStore(Asked),
 }
 
 fn check_now<'r>(request: &'r HttpRequest, auth: &'r Auth) -> Now<'r> {
@@ -91,11 +121,29 @@ fn check_now<'r>(request: &'r HttpRequest, auth: &'r Auth) -> Now<'r> {
     let (kind, verified) = match auth.inner().places.find(request) {
         Err(cause) => return Now::Done(Err(auth.problem(cause))),
         Ok(None) => return Now::Done(Ok(None)),
+        Ok(Some(Found::Basic(encoded))) => {
+            return match basic_parts(encoded) {
+                // No database keeps NUL, so it is nobody's.
+                Ok((login, _)) if login.contains('\0') => {
+                    Now::Done(Err(auth.problem(Cause::Password)))
+                }
+                Ok((login, password)) => Now::AskStore(Asked::Password { login, password }),
+                Err(cause) => Now::Done(Err(auth.problem(cause))),
+            };
+        }
+        Ok(Some(Found::Personal(token))) => {
+            match authority.authenticate_personal_from_memory(token) {
+                Some(verified) => (TokenKind::Personal, verified),
+                None => return Now::AskStore(Asked::Personal(token.to_owned())),
+            }
+        }
         Ok(Some(Found::Bearer(token))) => (TokenKind::Access, authority.authenticate(token)),
         Ok(Some(Found::Single(token))) => (TokenKind::Single, authority.authenticate_single(token)),
         Ok(Some(Found::Cookie(value))) => {
             let known = authority.authenticate_cookie_from_memory(value, &auth.client(request));
-            let Some(verified) = known else { return Now::AskStore(value) };
+            let Some(verified) = known else {
+                return Now::AskStore(Asked::Cookie(value.to_owned()));
+            };
             if verified.is_ok()
                 && let Err(problem) = check_csrf(request, auth, value)
             {
@@ -128,15 +176,24 @@ pub(crate) fn permit(
     permission: &impl Permission,
     identity: Option<&Verified>,
 ) -> Result<(), Problem> {
-    let clock = auth.authority().clock();
-    let read_only = csrf::is_safe(request.method());
-    if permission.allows(&Access { identity, read_only, clock }) {
+    if is_permitted(request, auth, permission, identity) {
         return Ok(());
     }
     Err(auth.problem(match identity {
         None => Cause::NoCredentials,
         Some(_) => Cause::Forbidden,
     }))
+}
+
+pub(crate) fn is_permitted(
+    request: &HttpRequest,
+    auth: &Auth,
+    permission: &(impl Permission + ?Sized),
+    identity: Option<&Verified>,
+) -> bool {
+    let clock = auth.authority().clock();
+    let read_only = csrf::is_safe(request.method());
+    permission.allows(&Access { identity, read_only, clock })
 }
 
 /// The user who sent the request, allowed by `P`. No database access.

@@ -88,6 +88,6 @@ pub use credential::Credential;
 pub use extract::{AuthUser, Claims, CurrentUser, MaybeAuthUser};
 pub use httpauth::bearer_validator;
 pub use middleware::{Guard, JwtAuth};
-pub use problem::Problem;
+pub use problem::{Problem, error_dialect};
 #[cfg(feature = "remote-keys")]
 pub use remote::{RemoteKeys, RemoteKeysBuilder, RemoteKeysError};

@@ -1,18 +1,28 @@
-//! The only place that maps an error to a status and a body.
+//! The only place that says which status and which body an error has.
 //!
-//! The bodies are those of Django REST framework and SimpleJWT, so that a client written for
-//! them reads ours. Causes go to the log, never into a body.
+//! The bodies are those of Django REST framework and SimpleJWT, or of RFC 9457, as
+//! [`error_dialect`](auth_core::Settings::error_dialect) says. Causes go to the log, never into a body.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use actix_web::Error;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::middleware::Next;
 use actix_web::{HttpResponse, ResponseError};
-use auth_core::session::RevocationReason;
-use auth_core::{LoginError, Outage, RefreshError, TokenKind, VerifyError};
-use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
+use auth_core::settings::ErrorDialect;
+use auth_core::{LoginError, Outage, RefreshError, Settings, TokenKind, VerifyError};
+
+use crate::auth::Auth;
+use details::Details;
+use drf::Body;
+
+mod details;
+mod drf;
 
 /// An answer that is not a success. Return it from handlers; actix renders it.
 ///
@@ -20,7 +30,8 @@ use serde::ser::{SerializeMap, Serializer};
 #[derive(Clone, Debug)]
 pub struct Problem {
     cause: Cause,
-    challenges: Option<Arc<Challenges>>,
+    /// That of an `Auth`; `None`: not known yet.
+    voice: Option<Arc<Voice>>,
 }
 
 /// What is wrong.
@@ -30,10 +41,14 @@ pub(crate) enum Cause {
     NoCredentials,
     /// The header of the credential has too few or too many parts.
     AuthorizationHeader,
+    /// The same for a scheme that has its own words for it.
+    CredentialHeader(&'static str),
     /// A credential on a protected route was refused.
     Credential(VerifyError, Shown),
-    /// A token that was handed to a token route was refused.
-    Token(VerifyError),
+    /// So was a login with a password that came with the request.
+    Password,
+    /// A token that was handed to a token route was refused; what that route says of it.
+    Token(VerifyError, Option<Arc<str>>),
     /// The login was refused.
     Login,
     /// The session login was refused (which answers 403).
@@ -42,10 +57,12 @@ pub(crate) enum Cause {
     NoActiveAccount,
     /// Known, but not allowed.
     Forbidden,
+    /// Allowed, but the login is too long ago.
+    NotFresh,
     /// A cross-site request, or one without the session's CSRF token.
     Csrf(CsrfFault),
     /// Fields of the body, each with what is wrong with it.
-    Fields(Vec<(&'static str, &'static str)>),
+    Fields(Vec<(&'static str, Cow<'static, str>)>),
     /// The body as a whole.
     Body(String),
     /// The body is not JSON.
@@ -74,6 +91,8 @@ pub(crate) enum Shown {
     Single,
     /// A session cookie.
     Cookie,
+    /// A personal token.
+    Personal,
 }
 
 #[derive(Clone, Debug)]
@@ -84,16 +103,42 @@ pub(crate) enum CsrfFault {
     Incorrect,
 }
 
-/// The `WWW-Authenticate` headers of an `Auth` (RFC 6750 §3).
+/// How an `Auth` tells problems: its dialect, and its challenges.
 #[derive(Debug)]
-pub(crate) struct Challenges {
+pub(crate) struct Voice {
+    dialect: ErrorDialect,
+    type_base: String,
+    challenges: Challenges,
+}
+
+/// The `WWW-Authenticate` headers (RFC 6750 §3).
+///
+/// There is none for passwords (RFC 7617): a browser would ask for one and send it with every request from
+/// then on, those that another site makes included.
+#[derive(Debug)]
+struct Challenges {
     plain: HeaderValue,
     invalid_token: HeaderValue,
 }
 
-impl Challenges {
+impl Voice {
     /// `None` for what no header can say, which a check of the settings should have found.
-    pub(crate) fn new(scheme: &str, realm: &str) -> Option<Self> {
+    pub(crate) fn new(settings: &Settings) -> Option<Self> {
+        let scheme = settings.auth_header_types.first().map_or("Bearer", String::as_str);
+        Some(Self {
+            dialect: settings.error_dialect,
+            type_base: settings.problem_type_base.clone(),
+            challenges: Challenges::new(scheme, &settings.www_authenticate_realm)?,
+        })
+    }
+
+    pub(crate) fn dialect(&self) -> ErrorDialect {
+        self.dialect
+    }
+}
+
+impl Challenges {
+    fn new(scheme: &str, realm: &str) -> Option<Self> {
         let plain = format!(r#"{scheme} realm="{realm}""#);
         let invalid_token = format!(r#"{plain}, error="invalid_token""#);
         Some(Self {
@@ -104,13 +149,14 @@ impl Challenges {
 }
 
 impl Problem {
-    pub(crate) fn new(cause: Cause, challenges: &Arc<Challenges>) -> Self {
-        Self { cause, challenges: Some(Arc::clone(challenges)) }
+    pub(crate) fn new(cause: Cause, voice: &Arc<Voice>) -> Self {
+        Self { cause, voice: Some(Arc::clone(voice)) }
     }
 
-    /// With the default challenge.
+    /// In the dialect of Django REST framework and with the default challenge, until [`error_dialect`]
+    /// tells it otherwise.
     pub(crate) fn plain(cause: Cause) -> Self {
-        Self { cause, challenges: None }
+        Self { cause, voice: None }
     }
 
     /// 404: `Not found.`
@@ -142,47 +188,62 @@ impl Problem {
         Self::plain(Cause::NotMounted)
     }
 
-    fn body(&self) -> Body {
-        match &self.cause {
-            Cause::NoCredentials => Body::text("Authentication credentials were not provided."),
-            Cause::AuthorizationHeader => Body::coded(
-                "Authorization header must contain two space-delimited values",
-                "bad_authorization_header",
-            ),
-            Cause::Credential(error, shown) => credential_body(error, shown),
-            Cause::Token(error) => Body::coded(token_message(error), "token_not_valid"),
-            Cause::Login => Body::text("No active account found with the given credentials"),
-            Cause::SessionLogin => Body::text("Incorrect authentication credentials."),
-            Cause::NoActiveAccount => Body::text("No active account found for the given token."),
-            Cause::Forbidden => Body::text("You do not have permission to perform this action."),
-            Cause::Csrf(fault) => Body::text(format!("CSRF Failed: {fault}")),
-            Cause::Fields(fields) => Body::Fields(fields.clone()),
-            Cause::Body(problem) => Body::NonField { non_field_errors: [problem.clone()] },
-            Cause::Json(problem) => Body::text(format!("JSON parse error - {problem}")),
-            Cause::MediaType(given) => {
-                Body::text(format!("Unsupported media type \"{given}\" in request."))
-            }
-            Cause::Malformed => Body::text("Malformed request."),
-            Cause::TooLarge => Body::text("Request body is too large."),
-            Cause::NotFound => Body::text("Not found."),
-            Cause::Method { method, .. } => Body::text(format!("Method \"{method}\" not allowed.")),
-            Cause::Outage(_) => Body::text("Service temporarily unavailable, try again later."),
-            Cause::NotMounted => Body::text("A server error occurred."),
-        }
-    }
-
     /// The challenge of a 401: whether a token was refused.
     fn challenge(&self) -> HeaderValue {
         let refused = matches!(
             self.cause,
-            Cause::Credential(_, Shown::Bearer(_) | Shown::Single) | Cause::Token(_)
+            Cause::Credential(_, Shown::Bearer(_) | Shown::Single | Shown::Personal)
+                | Cause::Token(..)
         );
-        match &self.challenges {
-            Some(challenges) if refused => challenges.invalid_token.clone(),
-            Some(challenges) => challenges.plain.clone(),
+        match &self.voice {
+            Some(voice) if refused => voice.challenges.invalid_token.clone(),
+            Some(voice) => voice.challenges.plain.clone(),
             None => HeaderValue::from_static(r#"Bearer realm="api""#),
         }
     }
+
+    /// Writes the body, in the dialect, and what the headers say of it.
+    fn write(&self, headers: &mut HeaderMap) -> Vec<u8> {
+        let (media_type, body) = match &self.voice {
+            Some(voice) if voice.dialect == ErrorDialect::Problem => {
+                let details = Details::of(&self.cause, self.status_code(), &voice.type_base);
+                ("application/problem+json", serde_json::to_vec(&details))
+            }
+            _ => ("application/json", serde_json::to_vec(&Body::of(&self.cause))),
+        };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        if self.status_code() == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, self.challenge());
+        }
+        body.unwrap_or_default()
+    }
+}
+
+/// Middleware that tells the [`Problem`]s which the application's own handlers answer in the dialect and
+/// with the challenge of the application's [`Auth`]. Where
+/// [`error_dialect`](auth_core::Settings::error_dialect) is `drf` and the challenge is the default one, there
+/// is nothing to do. Ready-made routes and guards do not need it.
+///
+/// ```
+/// use actix_web::App;
+/// use actix_web::middleware::from_fn;
+///
+/// let app = App::new().wrap(from_fn(actix_jwt::error_dialect));
+/// # let _ = app;
+/// ```
+///
+/// # Errors
+/// What the inner service fails with.
+pub async fn error_dialect(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let response = next.call(request).await?.map_into_boxed_body();
+    let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
+    let Some(Problem { cause, voice: None }) = problem else { return Ok(response) };
+    let Ok(auth) = Auth::of(response.request()) else { return Ok(response) };
+    let problem = Problem::new(cause.clone(), &auth.inner().voice);
+    Ok(response.map_body(|head, _| BoxBody::new(problem.write(head.headers_mut()))))
 }
 
 impl ResponseError for Problem {
@@ -190,11 +251,15 @@ impl ResponseError for Problem {
         match &self.cause {
             Cause::NoCredentials
             | Cause::AuthorizationHeader
+            | Cause::CredentialHeader(_)
             | Cause::Credential(..)
-            | Cause::Token(_)
+            | Cause::Password
+            | Cause::Token(..)
             | Cause::Login
             | Cause::NoActiveAccount => StatusCode::UNAUTHORIZED,
-            Cause::SessionLogin | Cause::Forbidden | Cause::Csrf(_) => StatusCode::FORBIDDEN,
+            Cause::SessionLogin | Cause::Forbidden | Cause::NotFresh | Cause::Csrf(_) => {
+                StatusCode::FORBIDDEN
+            }
             Cause::Fields(_) | Cause::Body(_) | Cause::Json(_) | Cause::Malformed => {
                 StatusCode::BAD_REQUEST
             }
@@ -209,30 +274,25 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let status = self.status_code();
-        let mut response = HttpResponse::build(status);
-        let mut header = |name: HeaderName, value| {
-            response.insert_header((name, value));
-        };
-        match status {
-            StatusCode::UNAUTHORIZED => header(header::WWW_AUTHENTICATE, self.challenge()),
+        let mut response = HttpResponse::new(status);
+        let headers = response.headers_mut();
+        let body = self.write(headers);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
             // A full queue empties in a second; an outage is worth a longer pause.
-            StatusCode::SERVICE_UNAVAILABLE => {
-                let busy = matches!(self.cause, Cause::Outage(Outage::Busy));
-                let seconds = HeaderValue::from_static(if busy { "1" } else { "5" });
-                header(header::RETRY_AFTER, seconds);
-            }
-            _ => {}
+            let busy = matches!(self.cause, Cause::Outage(Outage::Busy));
+            let seconds = HeaderValue::from_static(if busy { "1" } else { "5" });
+            headers.insert(header::RETRY_AFTER, seconds);
         }
         if let Cause::Method { allow, .. } = self.cause {
-            header(header::ALLOW, HeaderValue::from_static(allow));
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
         }
-        response.json(self.body())
+        response.set_body(BoxBody::new(body))
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {:?}", self.status_code(), self.body())
+        write!(f, "{}: {:?}", self.status_code(), Body::of(&self.cause))
     }
 }
 
@@ -265,7 +325,12 @@ impl From<LoginError> for Cause {
 impl Cause {
     /// A token handed to a token route was refused.
     pub(crate) fn token(error: VerifyError) -> Self {
-        Self::unless_outage(error, Self::Token)
+        Self::unless_outage(error, |error| Self::Token(error, None))
+    }
+
+    /// The same where the route has a text of its own for it.
+    pub(crate) fn token_saying(error: VerifyError, text: Option<&Arc<str>>) -> Self {
+        Self::unless_outage(error, |error| Self::Token(error, text.cloned()))
     }
 
     /// A credential on a protected route was refused.
@@ -306,115 +371,6 @@ impl fmt::Display for CsrfFault {
             }
         }
     }
-}
-
-fn token_message(error: &VerifyError) -> &'static str {
-    match error {
-        VerifyError::Expired => "Token is expired",
-        VerifyError::WrongType => "Token has wrong type",
-        VerifyError::NoType => "Token has no type",
-        VerifyError::Revoked(_) => "Token is blacklisted",
-        VerifyError::Invalid(_)
-        | VerifyError::UnknownKey
-        | VerifyError::NoUser
-        | VerifyError::Stale
-        | VerifyError::Outage(_) => "Token is invalid",
-    }
-}
-
-fn credential_body(error: &VerifyError, shown: &Shown) -> Body {
-    let user = match error {
-        VerifyError::Revoked(RevocationReason::UserDeleted) => {
-            Some(("User not found", "user_not_found"))
-        }
-        VerifyError::Revoked(RevocationReason::UserInactive) => {
-            Some(("User is inactive", "user_inactive"))
-        }
-        VerifyError::Revoked(RevocationReason::PasswordChanged) => {
-            Some(("The user's password has been changed.", "password_changed"))
-        }
-        VerifyError::NoUser => {
-            Some(("Token contained no recognizable user identification", "token_not_valid"))
-        }
-        _ => None,
-    };
-    match (shown, user) {
-        (Shown::Single, _) => Body::text(match error {
-            VerifyError::Revoked(
-                RevocationReason::UserDeleted | RevocationReason::UserInactive,
-            ) => "User not found",
-            VerifyError::NoUser | VerifyError::Revoked(_) => "Invalid Token",
-            VerifyError::Expired => "Token has expired",
-            _ => "Error decoding token",
-        }),
-        (_, Some((detail, code))) => Body::coded(detail, code),
-        (Shown::Cookie, None) => {
-            Body::coded("Session is invalid or has expired.", "session_not_valid")
-        }
-        (Shown::Bearer(kinds), None) => Body::Refused {
-            detail: "Given token not valid for any token type",
-            code: "token_not_valid",
-            messages: kinds
-                .iter()
-                .map(|kind| TokenMessage {
-                    token_class: kind.class_name(),
-                    token_type: kind.as_str(),
-                    message: token_message(error),
-                })
-                .collect(),
-        },
-    }
-}
-
-/// The shapes of bodies, with their members in the order of the original.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Body {
-    Text {
-        detail: String,
-    },
-    Coded {
-        detail: &'static str,
-        code: &'static str,
-    },
-    Refused {
-        detail: &'static str,
-        code: &'static str,
-        messages: Vec<TokenMessage>,
-    },
-    NonField {
-        non_field_errors: [String; 1],
-    },
-    #[serde(serialize_with = "fields")]
-    Fields(Vec<(&'static str, &'static str)>),
-}
-
-#[derive(Debug, Serialize)]
-struct TokenMessage {
-    token_class: &'static str,
-    token_type: &'static str,
-    message: &'static str,
-}
-
-impl Body {
-    fn text(detail: impl Into<String>) -> Self {
-        Self::Text { detail: detail.into() }
-    }
-
-    const fn coded(detail: &'static str, code: &'static str) -> Self {
-        Self::Coded { detail, code }
-    }
-}
-
-fn fields<S: Serializer>(
-    fields: &[(&'static str, &'static str)],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    let mut map = serializer.serialize_map(Some(fields.len()))?;
-    for (name, problem) in fields {
-        map.serialize_entry(name, &[problem])?;
-    }
-    map.end()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use crate::claims::Verified;
+use crate::claims::{TokenKind, Verified};
 use crate::clock::{CLOCKS_DIFFER, Clock};
 use crate::rotation::{earlier, later};
 use crate::session::Method;
@@ -150,6 +150,10 @@ permissions! {
     /// Everybody who is known.
     IsAuthenticated = |_, access| access.identity.is_some();
 
+    /// Users who logged in, and not a program with a personal token of theirs: for what a user decides
+    /// about the account itself.
+    LoggedIn = |_, access| access.identity.is_some_and(|who| who.kind() != TokenKind::Personal);
+
     /// Users marked as staff.
     IsStaff = |_, access| access.identity.is_some_and(Verified::is_staff);
 
@@ -195,4 +199,4 @@ macro_rules! unit_defaults {
     )* };
 }
 
-unit_defaults!(AllowAny IsAuthenticated IsStaff ReadOnly Mfa);
+unit_defaults!(AllowAny IsAuthenticated LoggedIn IsStaff ReadOnly Mfa);

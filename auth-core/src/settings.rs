@@ -21,6 +21,7 @@ mod value;
 use value::FromValue;
 
 const MINUTE: Duration = Duration::from_secs(60);
+const DEFAULT_TYPE_BASE: &str = "/problems/";
 const DAY: Duration = Duration::from_secs(86_400);
 const MAX_FOREIGN_LIFETIME: Duration = Duration::from_secs(300 * 366 * 86_400);
 
@@ -55,6 +56,15 @@ pub enum WhenStale {
     Refuse,
     /// Go on accepting: what was revoked meanwhile is accepted until its token expires.
     Serve,
+}
+
+/// How errors are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorDialect {
+    /// As Django REST framework and SimpleJWT do.
+    Drf,
+    /// As `application/problem+json` (RFC 9457).
+    Problem,
 }
 
 macro_rules! settings {
@@ -173,6 +183,12 @@ settings! {
     auth_header_name: String = "Authorization".into();
     /// The realm of the challenge. Default `api`.
     www_authenticate_realm: String = "api".into();
+    /// How errors are written: `drf`, as Django REST framework and SimpleJWT do, or `problem`, as
+    /// `application/problem+json` (RFC 9457). Default `drf`.
+    error_dialect: ErrorDialect = ErrorDialect::Drf;
+    /// What the types of problems begin with: a URL, where the application documents them, or an absolute
+    /// path. Only with `error_dialect = problem`. Default `/problems/`.
+    problem_type_base: String = DEFAULT_TYPE_BASE.into();
     /// The field that identifies a user; must be what the directory identifies by. Default `id`.
     user_id_field: String = "id".into();
     /// The claim with the user's id. Default `user_id`.
@@ -369,6 +385,15 @@ impl Settings {
         let prefix = &self.personal_token_prefix;
         if prefix.is_empty() || !prefix.bytes().all(|b| b.is_ascii_alphanumeric()) {
             fault("personal_token_prefix", "must be letters and digits, such as pat".into());
+        }
+        let base = self.problem_type_base.as_str();
+        let is_uri = |b: u8| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b);
+        if !base.bytes().all(is_uri) || !(base.starts_with('/') || base.contains(':')) {
+            let problem =
+                "must be a URL or an absolute path, such as https://example.org/problems/";
+            fault("problem_type_base", problem.into());
+        } else if base != DEFAULT_TYPE_BASE && self.error_dialect != ErrorDialect::Problem {
+            fault("problem_type_base", "has no effect unless error_dialect is problem".into());
         }
         let plain = |b: u8| (b' '..=b'~').contains(&b) && b != b'"' && b != b'\\';
         if !self.www_authenticate_realm.bytes().all(plain) {

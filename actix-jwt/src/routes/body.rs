@@ -1,5 +1,6 @@
 //! Request bodies, read and refused as Django REST framework does.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
@@ -7,6 +8,7 @@ use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
+use url::form_urlencoded;
 
 use crate::problem::{Cause, Problem};
 
@@ -21,52 +23,90 @@ impl FromRequest for Json {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let content_type = request.headers().get(CONTENT_TYPE);
-        let content_type = content_type.map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
-        let mut payload = payload.take();
+        let media_type = MediaType::of(request);
+        let payload = payload.take();
         Box::pin(async move {
-            let mut bytes = Vec::new();
-            while let Some(chunk) = payload.next().await {
-                let chunk = chunk.map_err(|_| Problem::malformed())?;
-                if bytes.len() + chunk.len() > MAX_BYTES {
-                    return Err(Problem::plain(Cause::TooLarge));
-                }
-                bytes.extend_from_slice(&chunk);
-            }
+            let bytes = read(payload).await?;
             // No body is no data, whatever type it says it has.
             if bytes.is_empty() {
                 return Ok(Self(Value::Object(Map::new())));
             }
-            let content_type = content_type.unwrap_or_default();
-            let media_type = content_type.split(';').next().unwrap_or_default().trim();
-            if !media_type.eq_ignore_ascii_case("application/json") {
-                return Err(Problem::plain(Cause::MediaType(content_type)));
-            }
+            media_type.must_be("application/json")?;
             let value = serde_json::from_slice(&bytes);
             value.map(Self).map_err(|error| Problem::plain(Cause::Json(error.to_string())))
         })
     }
 }
 
+async fn read(mut payload: Payload) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|_| Problem::malformed())?;
+        if bytes.len() + chunk.len() > MAX_BYTES {
+            return Err(Problem::plain(Cause::TooLarge));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// The `Content-Type`, as it was sent.
+struct MediaType(String);
+
+impl MediaType {
+    fn of(request: &HttpRequest) -> Self {
+        let content_type = request.headers().get(CONTENT_TYPE);
+        let content_type = content_type.map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned());
+        Self(content_type.unwrap_or_default())
+    }
+
+    fn must_be(self, expected: &str) -> Result<(), Problem> {
+        let media_type = self.0.split(';').next().unwrap_or_default().trim();
+        match media_type.eq_ignore_ascii_case(expected) {
+            true => Ok(()),
+            false => Err(Problem::plain(Cause::MediaType(self.0))),
+        }
+    }
+}
+
+impl From<Map<String, Value>> for Json {
+    fn from(object: Map<String, Value>) -> Self {
+        Self(Value::Object(object))
+    }
+}
+
 impl Json {
+    /// The members, of an object.
+    pub(super) fn object(self) -> Result<Map<String, Value>, Problem> {
+        match self.0 {
+            Value::Object(object) => Ok(object),
+            Value::Null => Err(Problem::plain(Cause::Body("No data provided".into()))),
+            other => {
+                let kind = python_type(&other);
+                let problem = format!("Invalid data. Expected a dictionary, but got {kind}.");
+                Err(Problem::plain(Cause::Body(problem)))
+            }
+        }
+    }
+
     /// The text fields `names`. Every fault of every field is reported at once.
     pub(super) fn fields<const N: usize>(
         self,
         names: [&'static str; N],
     ) -> Result<[String; N], Problem> {
-        let mut object = match self.0 {
-            Value::Object(object) => object,
-            Value::Null => return Err(Problem::plain(Cause::Body("No data provided".into()))),
-            other => {
-                let kind = python_type(&other);
-                let problem = format!("Invalid data. Expected a dictionary, but got {kind}.");
-                return Err(Problem::plain(Cause::Body(problem)));
-            }
-        };
-        let mut faults = Vec::new();
+        self.fields_and(names, Vec::new())
+    }
+
+    /// The same where faults of other fields are known.
+    pub(super) fn fields_and<const N: usize>(
+        self,
+        names: [&'static str; N],
+        mut faults: Vec<(&'static str, Cow<'static, str>)>,
+    ) -> Result<[String; N], Problem> {
+        let mut object = self.object()?;
         let texts = names.map(|name| {
             text(object.remove(name), name == "password").unwrap_or_else(|fault| {
-                faults.push((name, fault));
+                faults.push((name, fault.into()));
                 String::new()
             })
         });
@@ -80,6 +120,36 @@ impl Json {
         names: [&'static str; N],
     ) -> Result<[String; N], Problem> {
         self.fields(names).map_err(|_| Problem::malformed())
+    }
+}
+
+/// A body of the type `application/x-www-form-urlencoded`.
+pub(super) struct Form(Vec<u8>);
+
+impl FromRequest for Form {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let media_type = MediaType::of(request);
+        let payload = payload.take();
+        Box::pin(async move {
+            let bytes = read(payload).await?;
+            if !bytes.is_empty() {
+                media_type.must_be("application/x-www-form-urlencoded")?;
+            }
+            Ok(Self(bytes))
+        })
+    }
+}
+
+impl Form {
+    /// The parameter of this name; `None` also where it is empty or there twice (RFC 6749 §3.2).
+    pub(super) fn only(&self, name: &str) -> Option<String> {
+        let parameters = form_urlencoded::parse(&self.0);
+        let mut values = parameters.filter(|(n, _)| n == name).map(|(_, value)| value);
+        let value = values.next().filter(|value| !value.is_empty())?;
+        values.next().is_none().then(|| value.into_owned())
     }
 }
 

@@ -6,24 +6,34 @@
 //! Each resource has the `Auth` that mounted it. The one of the application, which guards and
 //! extractors elsewhere find, is that of the last mounted.
 
+use std::sync::Arc;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard};
+use actix_web::{Error, HttpRequest, HttpResponse, Resource, Route, guard};
 use auth_core::Permission;
+use auth_core::settings::ErrorDialect;
 
 use crate::auth::Auth;
+use crate::credential::Credential;
 use crate::middleware::JwtAuth;
-use crate::problem::Problem;
+use crate::problem::{Problem, error_dialect};
 
 mod admin;
 mod body;
 mod keys;
+mod oauth;
+mod personal;
 mod session;
 mod single;
 mod token;
 
 impl Auth {
-    /// Mounts everything under `prefix`: the token routes at `{prefix}/token/` and the session
-    /// routes at `{prefix}/v1/users/`. For [`App::configure`](actix_web::App::configure).
+    /// Mounts everything under `prefix`: the token routes at `{prefix}/token/`, the session
+    /// routes at `{prefix}/v1/users/`, and where [`Credential::token`](crate::Credential::token) is
+    /// accepted the personal tokens at `{prefix}/v1/users/tokens/`. For [`App::configure`](actix_web::App::configure).
     ///
     /// Configure it before scopes of your own with the same prefix: actix gives a request to the
     /// first that matches.
@@ -48,9 +58,15 @@ impl Auth {
         let prefix = prefix.trim_end_matches('/');
         let tokens = self.token_routes(&format!("{prefix}/token"));
         let sessions = self.session_routes(&format!("{prefix}/v1/users"));
+        let personal = self.accepts(&Credential::token());
+        let personal =
+            personal.then(|| self.personal_token_routes(&format!("{prefix}/v1/users/tokens")));
         |config| {
             tokens(config);
             sessions(config);
+            if let Some(personal) = personal {
+                personal(config);
+            }
         }
     }
 
@@ -59,6 +75,57 @@ impl Auth {
     /// authority only verifies, there is `/verify/` alone, and no session login or single tokens.
     pub fn token_routes(&self, path: &str) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
         self.routes(path, token::ROUTES)
+    }
+
+    /// The same where `/verify/` says `text` of every token that it refuses, as versions of SimpleJWT
+    /// before 5.4 did: `Token is invalid or expired`.
+    pub fn token_routes_saying(
+        &self,
+        path: &str,
+        text: &str,
+    ) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
+        let (auth, path) = (self.clone(), path.to_owned());
+        let text = token::RefusedText(text.into());
+        move |config| {
+            auth.add(config, &path, token::ROUTES, |resource| resource.app_data(text.clone()))
+        }
+    }
+
+    /// Personal tokens under `path`, for those who accept them
+    /// ([`Credential::token`](crate::Credential::token)): `GET` lists those of the user, `POST`
+    /// `{"name", "scopes"?, "expires_in"?}` makes one and tells it this once (`expires_in` in seconds;
+    /// the login has to be one of the last quarter of an hour, else 403), `DELETE {path}/{id}` ends one. A
+    /// personal token itself opens none of them.
+    pub fn personal_token_routes(
+        &self,
+        path: &str,
+    ) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
+        self.routes(path, personal::ROUTES)
+    }
+
+    /// Token revocation (RFC 7009) at `POST {path}/revoke/` and introspection (RFC 7662) at
+    /// `POST {path}/introspect/`, both with a form that has `token`. Any token of ours will do: access,
+    /// refresh, sliding, single, personal.
+    ///
+    /// The caller has to be authenticated. Whoever is may end tokens of their own; to ask about tokens, or
+    /// to end those of others, takes `permission`.
+    ///
+    /// ```
+    /// use actix_jwt::{Auth, permission::HasScope};
+    /// # fn example(auth: Auth, config: &mut actix_web::web::ServiceConfig) {
+    /// config.configure(auth.oauth_routes("/oauth", HasScope("introspect")));
+    /// # }
+    /// ```
+    pub fn oauth_routes<P: Permission>(
+        &self,
+        path: &str,
+        permission: P,
+    ) -> impl FnOnce(&mut ServiceConfig) + Clone + use<P> {
+        let (auth, path) = (self.clone(), path.to_owned());
+        let may_ask = oauth::MayAsk(Arc::new(permission));
+        move |config| {
+            auth.add(config, &path, oauth::ROUTES, |resource| resource.app_data(may_ask.clone()));
+        }
     }
 
     /// Session login with cookies under `path`: `POST /login`, `/logout`, `/logout/all` and
@@ -83,16 +150,11 @@ impl Auth {
         path: &str,
         permission: P,
     ) -> impl FnOnce(&mut ServiceConfig) + Clone + use<P> {
-        let auth = self.clone();
-        let path = path.trim_end_matches('/').to_owned();
+        let (auth, path) = (self.clone(), path.to_owned());
         move |config| {
-            for (suffix, methods) in admin::ROUTES {
-                for resource in resources(&format!("{path}{suffix}"), methods) {
-                    let guard = JwtAuth::require(permission.clone());
-                    config.service(resource.wrap(guard).app_data(auth.clone()));
-                }
-            }
-            config.app_data(auth);
+            auth.add(config, &path, admin::ROUTES, |resource| {
+                resource.wrap(JwtAuth::require(permission.clone()))
+            });
         }
     }
 
@@ -117,19 +179,42 @@ impl Auth {
         path: &str,
         routes: Routes,
     ) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
-        let auth = self.clone();
-        let path = path.trim_end_matches('/').to_owned();
-        move |config| {
-            let issues = auth.authority().issues();
-            for (suffix, methods) in routes {
-                if issues || FOR_VERIFIERS.contains(suffix) {
-                    for resource in resources(&format!("{path}{suffix}"), methods) {
-                        config.service(resource.app_data(auth.clone()));
-                    }
-                }
+        let (auth, path) = (self.clone(), path.to_owned());
+        move |config| auth.add(config, &path, routes, |resource| resource)
+    }
+
+    /// Adds `routes` under `path`, each as `finish` wants it.
+    fn add<S, B>(
+        &self,
+        config: &mut ServiceConfig,
+        path: &str,
+        routes: Routes,
+        finish: impl Fn(Resource) -> Resource<S>,
+    ) where
+        B: MessageBody + 'static,
+        S: ServiceFactory<
+                ServiceRequest,
+                Config = (),
+                Response = ServiceResponse<B>,
+                Error = Error,
+                InitError = (),
+            > + 'static,
+    {
+        let path = path.trim_end_matches('/');
+        let issues = self.authority().issues();
+        for (suffix, methods) in routes {
+            if !issues && !FOR_VERIFIERS.contains(suffix) {
+                continue;
             }
-            config.app_data(auth);
+            for resource in resources(&format!("{path}{suffix}"), methods) {
+                let resource = finish(resource).app_data(self.clone());
+                match self.inner().voice.dialect() {
+                    ErrorDialect::Drf => config.service(resource),
+                    ErrorDialect::Problem => config.service(resource.wrap(from_fn(error_dialect))),
+                };
+            }
         }
+        config.app_data(self.clone());
     }
 }
 

@@ -3,6 +3,7 @@
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use auth_core::claims::DEFAULT_USER_TYPE;
+use auth_core::permission::LoggedIn;
 use auth_core::session::RevocationReason;
 use auth_core::store::Revoke;
 use auth_core::token::csrf_token;
@@ -66,18 +67,18 @@ async fn login(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpRespo
         .json(SUCCESS))
 }
 
-async fn logout(auth: Auth, user: AuthUser) -> Result<HttpResponse, Problem> {
+async fn logout(auth: Auth, user: AuthUser<LoggedIn>) -> Result<HttpResponse, Problem> {
     auth.authority().logout(&user).await?;
     Ok(without_cookies(&auth, HttpResponse::Ok()).json(SUCCESS))
 }
 
-async fn logout_all(auth: Auth, user: AuthUser) -> Result<HttpResponse, Problem> {
-    let everything = Revoke::Principal(user.principal().clone());
+async fn logout_all(auth: Auth, user: AuthUser<LoggedIn>) -> Result<HttpResponse, Problem> {
+    let everything = Revoke::Logins(user.principal().clone());
     auth.authority().revoke(everything, RevocationReason::Logout).await?;
     Ok(without_cookies(&auth, HttpResponse::NoContent()).finish())
 }
 
-async fn logout_others(auth: Auth, user: AuthUser) -> Result<HttpResponse, Problem> {
+async fn logout_others(auth: Auth, user: AuthUser<LoggedIn>) -> Result<HttpResponse, Problem> {
     let (principal, keep) = (user.principal().clone(), user.session());
     let others = Revoke::OtherSessions { principal, keep };
     auth.authority().revoke(others, RevocationReason::Logout).await?;
@@ -153,14 +154,19 @@ impl Device {
     }
 }
 
-async fn sessions(auth: Auth, user: AuthUser) -> Result<HttpResponse, Problem> {
+async fn sessions(auth: Auth, user: AuthUser<LoggedIn>) -> Result<HttpResponse, Problem> {
     let sessions = auth.authority().sessions(user.principal()).await?;
-    let devices = sessions.into_iter().map(|session| Device::new(session, user.session()));
+    let logins = sessions.into_iter().filter(Session::is_login);
+    let devices = logins.map(|session| Device::new(session, user.session()));
     Ok(private(HttpResponse::Ok()).json(devices.collect::<Vec<_>>()))
 }
 
 /// Somebody else's session is not found: whether it exists is not told (ASVS 8.2.2).
-async fn end(auth: Auth, user: AuthUser, id: web::Path<String>) -> Result<HttpResponse, Problem> {
+async fn end(
+    auth: Auth,
+    user: AuthUser<LoggedIn>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
     let id: SessionId = id.parse().map_err(|_| Problem::not_found())?;
     end_one(&auth, user.principal(), id, RevocationReason::Logout).await?;
     let response = HttpResponse::NoContent();

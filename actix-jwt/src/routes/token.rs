@@ -1,14 +1,16 @@
 //! The routes of SimpleJWT.
 
+use std::sync::Arc;
+
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
-use auth_core::{ClientInfo, Proof};
+use auth_core::{Account, ClientInfo, Proof};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::body::Json;
 use super::{Methods, Routes};
-use crate::auth::Auth;
+use crate::auth::{AccountAnswer, Auth};
 use crate::problem::{Cause, Problem};
 
 pub(super) const ROUTES: Routes = &[
@@ -35,10 +37,7 @@ async fn obtain(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpResp
     let (proof, client) = prove(&auth, &request, body).await?;
     let login = auth.authority().start_pair(proof, &client).await;
     let login = login.map_err(|error| auth.problem(error))?;
-    let mut more = Map::new();
-    if let Some(add) = &auth.inner().login_response {
-        add(&login.account, &mut more);
-    }
+    let more = more(auth.inner().answers.login.as_ref(), &login.account);
     let (refresh, access) = (login.granted.refresh.expose(), login.granted.access.expose());
     Ok(tokens(Pair { refresh, access, more }))
 }
@@ -49,6 +48,8 @@ async fn refresh(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpRes
         access: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         refresh: Option<&'a str>,
+        #[serde(flatten)]
+        more: Map<String, Value>,
     }
 
     let [token] = body.fields(["refresh"])?;
@@ -58,14 +59,24 @@ async fn refresh(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpRes
     Ok(tokens(Refreshed {
         access: refreshed.access.expose(),
         refresh: refreshed.refresh.as_ref().map(|token| token.expose()),
+        more: more(auth.inner().answers.refresh.as_ref(), &refreshed.account),
     }))
 }
 
-async fn verify(auth: Auth, body: Json) -> Result<HttpResponse, Problem> {
+/// What `/verify/` says of every token that it refuses, instead of why.
+#[derive(Clone)]
+pub(super) struct RefusedText(pub(super) Arc<str>);
+
+async fn verify(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpResponse, Problem> {
     let [token] = body.fields(["token"])?;
     let verified = auth.attempt(async || auth.authority().verify(&token).await).await;
-    verified.map_err(|error| auth.problem(Cause::token(error)))?;
-    Ok(tokens(Map::new()))
+    let text = request.app_data::<RefusedText>().map(|RefusedText(text)| text);
+    let verified = verified.map_err(|error| auth.problem(Cause::token_saying(error, text)))?;
+    let mut more = Map::new();
+    if let Some(add) = &auth.inner().answers.verify {
+        add(&verified, &mut more);
+    }
+    Ok(tokens(more))
 }
 
 async fn blacklist(auth: Auth, body: Json) -> Result<HttpResponse, Problem> {
@@ -75,9 +86,21 @@ async fn blacklist(auth: Auth, body: Json) -> Result<HttpResponse, Problem> {
     Ok(tokens(Map::new()))
 }
 
+/// What the application adds to an answer.
+fn more(add: Option<&AccountAnswer>, account: &Account) -> Map<String, Value> {
+    let mut more = Map::new();
+    if let Some(add) = add {
+        add(account, &mut more);
+        more.retain(|name, _| !["access", "refresh", "token"].contains(&name.as_str()));
+    }
+    more
+}
+
 #[derive(Serialize)]
 struct Sliding<'a> {
     token: &'a str,
+    #[serde(flatten)]
+    more: Map<String, Value>,
 }
 
 async fn obtain_sliding(
@@ -88,7 +111,8 @@ async fn obtain_sliding(
     let (proof, client) = prove(&auth, &request, body).await?;
     let login = auth.authority().start_sliding(proof, &client).await;
     let login = login.map_err(|error| auth.problem(error))?;
-    Ok(tokens(Sliding { token: login.granted.expose() }))
+    let more = more(auth.inner().answers.login.as_ref(), &login.account);
+    Ok(tokens(Sliding { token: login.granted.expose(), more }))
 }
 
 async fn refresh_sliding(
@@ -100,7 +124,7 @@ async fn refresh_sliding(
     let (authority, client) = (auth.authority(), auth.client(&request));
     let refreshed = auth.attempt(async || authority.refresh_sliding(&token, &client).await).await;
     let token = refreshed.map_err(|error| auth.problem(error))?;
-    Ok(tokens(Sliding { token: token.expose() }))
+    Ok(tokens(Sliding { token: token.expose(), more: Map::new() }))
 }
 
 async fn prove(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jsonwebtoken::Algorithm;
 use serde_json::Value;
 
-use super::{SecretText, WhenStale};
+use super::{ErrorDialect, SecretText, WhenStale};
 use crate::claims::TokenKind;
 use crate::session::BindSession;
 
@@ -114,6 +114,16 @@ impl FromValue for BindSession {
             "network" => Ok(Self::Network),
             "user_agent" => Ok(Self::UserAgent),
             _ => Err("must be none, address, network or user_agent".into()),
+        }
+    }
+}
+
+impl FromValue for ErrorDialect {
+    fn from_value(value: &Value) -> Result<Self, String> {
+        match value.as_str().unwrap_or_default() {
+            "drf" => Ok(Self::Drf),
+            "problem" => Ok(Self::Problem),
+            _ => Err("must be drf or problem".into()),
         }
     }
 }

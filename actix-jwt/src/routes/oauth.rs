@@ -1,0 +1,114 @@
+//! Token revocation (RFC 7009) and introspection (RFC 7662), for callers that are authenticated.
+//!
+//! Bodies are forms and errors are those of RFC 6749 §5.2, whatever the dialect of the application; who
+//! the caller is, the guard decides as everywhere.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use auth_core::{Permission, TokenKind, VerifyError};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::body::Form;
+use super::session::private;
+use super::{Methods, Routes};
+use crate::auth::Auth;
+use crate::extract::{AuthUser, is_permitted};
+use crate::problem::{Cause, Problem};
+
+pub(super) const ROUTES: Routes = &[
+    ("/revoke/", &Methods { allow: "POST", routes: || vec![web::post().to(revoke)] }),
+    ("/introspect/", &Methods { allow: "POST", routes: || vec![web::post().to(introspect)] }),
+];
+
+/// Who may ask about, and end, the tokens of others.
+#[derive(Clone)]
+pub(super) struct MayAsk(pub(super) Arc<dyn Permission>);
+
+/// RFC 6749 §5.2.
+#[derive(Serialize)]
+struct OAuthError {
+    error: &'static str,
+    error_description: &'static str,
+}
+
+fn refused(error: &'static str, error_description: &'static str) -> HttpResponse {
+    private(HttpResponse::BadRequest()).json(OAuthError { error, error_description })
+}
+
+fn without_token() -> HttpResponse {
+    refused("invalid_request", "The body must be a form with one `token`.")
+}
+
+/// The hint of RFC 7009 §2.1 is not needed to know what a token is.
+async fn revoke(
+    auth: Auth,
+    caller: AuthUser,
+    request: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, Problem> {
+    let Some(token) = form.only("token") else { return Ok(without_token()) };
+    let found = auth.attempt(async || auth.authority().introspect(&token).await).await;
+    let found = match found {
+        Ok(found) => found,
+        Err(error @ (VerifyError::Outage(_) | VerifyError::Stale)) => {
+            return Err(auth.problem(Cause::token(error)));
+        }
+        // What is not good needs no revocation (RFC 7009 §2.2).
+        Err(_) => return Ok(private(HttpResponse::Ok()).finish()),
+    };
+    if found.principal() != caller.principal() && !may_ask(&auth, &request, &caller) {
+        // RFC 7009 §2.1: it was not issued to who asks.
+        return Ok(refused("unauthorized_client", "The token is somebody else's."));
+    }
+    auth.authority().logout(&found).await?;
+    Ok(private(HttpResponse::Ok()).finish())
+}
+
+async fn introspect(
+    auth: Auth,
+    caller: AuthUser,
+    request: HttpRequest,
+    form: Form,
+) -> Result<HttpResponse, Problem> {
+    if !may_ask(&auth, &request, &caller) {
+        return Err(auth.problem(Cause::Forbidden));
+    }
+    let Some(token) = form.only("token") else { return Ok(without_token()) };
+    let mut answer = Map::new();
+    match auth.attempt(async || auth.authority().introspect(&token).await).await {
+        Ok(verified) => {
+            answer = verified.claims().unwrap_or_default();
+            // RFC 7662 §2.2. What kind of token it is has another word there than in its claims.
+            answer.remove(&auth.authority().settings().token_type_claim);
+            answer.insert("token_use".into(), verified.kind().as_str().into());
+            match verified.kind() {
+                TokenKind::Refresh => {}
+                TokenKind::Personal => {
+                    answer.insert("token_type".into(), "Token".into());
+                }
+                _ => {
+                    answer.insert("token_type".into(), "Bearer".into());
+                }
+            }
+            answer.insert("sub".into(), verified.user_id().into());
+            answer.insert("exp".into(), verified.expires_at().timestamp().into());
+            answer.insert("active".into(), true.into());
+        }
+        Err(error @ (VerifyError::Outage(_) | VerifyError::Stale)) => {
+            return Err(auth.problem(Cause::token(error)));
+        }
+        // Why is not told (RFC 7662 §2.2).
+        Err(_) => {
+            answer.insert("active".into(), Value::Bool(false));
+        }
+    }
+    Ok(private(HttpResponse::Ok()).json(answer))
+}
+
+fn may_ask(auth: &Auth, request: &HttpRequest, caller: &AuthUser) -> bool {
+    let permission = request.app_data::<MayAsk>();
+    permission
+        .is_some_and(|MayAsk(permission)| is_permitted(request, auth, &**permission, Some(caller)))
+}
