@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use actix_jwt::permission::IsStaff;
-use actix_jwt::{Auth, AuthUser, Problem};
+use actix_jwt::{Auth, AuthUser, Problem, error_dialect};
 use actix_web::dev::Server;
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{self, ServiceConfig};
@@ -30,6 +30,7 @@ pub(crate) fn bind(listen: SocketAddr, auth: &Auth, db: &Db) -> io::Result<(Serv
             .configure(|config| routes(config, &auth))
             .default_service(web::to(not_found))
             .wrap(default_headers())
+            .wrap(from_fn(error_dialect))
             .wrap(from_fn(telemetry::trace))
     })
     .disable_signals()
@@ -44,6 +45,13 @@ fn routes(config: &mut ServiceConfig, auth: &Auth) {
         .configure(auth.mount("/api"))
         .configure(auth.admin_session_routes("/api/v1/admin/users", IsStaff))
         .configure(auth.single_token_routes("/api/v1/users/login/jwt"))
+        .configure(
+            auth.token_routes_saying(
+                "/api/v1/users/login/simpleJWT",
+                "Token is invalid or expired",
+            ),
+        )
+        .configure(auth.oauth_routes("/api/token", IsStaff))
         .configure(auth.jwks_route())
         .configure(get_only("/api/v1/users/me", me))
         .configure(get_only("/healthz", healthz))

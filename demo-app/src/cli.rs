@@ -11,7 +11,7 @@ use actix_web::rt;
 #[cfg(unix)]
 use actix_web::rt::signal::unix::{self, SignalKind};
 use auth_core::keys::KeyDirectoryError;
-use auth_core::{Authority, Clock, Outage, Settings, SettingsError, random};
+use auth_core::{Authority, Clock, Outage, PersonalTokenError, Settings, SettingsError, random};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use demo_app::config::{LONGEST_BEARER_LIFETIME, LogFormat};
@@ -21,9 +21,11 @@ use tracing::level_filters::LevelFilter;
 
 mod keys;
 mod sessions;
+mod tokens;
 
 use keys::KeysCommand;
 use sessions::SessionsCommand;
+use tokens::TokensCommand;
 
 /// Longer than any password that is taken.
 const MAX_PASSWORD_BYTES: u64 = 8192;
@@ -93,6 +95,9 @@ enum Command {
         inactive: bool,
         #[arg(long)]
         role: Option<String>,
+        /// A word that permissions compare; may be given several times.
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
         #[command(flatten)]
         password: PasswordArgs,
     },
@@ -112,6 +117,9 @@ enum Command {
         role: Option<String>,
         #[arg(long)]
         no_role: bool,
+        /// The scopes, all of them, separated by commas; nothing for none.
+        #[arg(long, value_name = "LIST", value_delimiter = ',')]
+        scopes: Option<Vec<String>>,
     },
     /// Lock a user out and end their sessions.
     Deactivate { name: String },
@@ -120,6 +128,9 @@ enum Command {
     /// Show or end the sessions of a user.
     #[command(subcommand)]
     Sessions(SessionsCommand),
+    /// Make, show or end the personal tokens of a user, for programs of theirs.
+    #[command(subcommand)]
+    Tokens(TokensCommand),
     /// Show or change the signing keys in SIGNING_KEY_DIR. Servers notice within a second.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -142,6 +153,10 @@ enum Failure {
     User(String, UserError),
     #[error("the user has no such session")]
     NoSuchSession,
+    #[error("the user has no such personal token")]
+    NoSuchToken,
+    #[error(transparent)]
+    PersonalToken(#[from] PersonalTokenError),
     #[error("the password: {0}")]
     Password(&'static str),
     #[error("the database: {0}")]
@@ -210,7 +225,7 @@ async fn run(cli: Cli) -> Result<String, Failure> {
             let removed = Upkeep::open(config).await?.authority.prune().await?;
             Ok(format!("rows removed: {removed}\n"))
         }
-        Command::CreateUser { name, email, staff, inactive, role, password } => {
+        Command::CreateUser { name, email, staff, inactive, role, scopes, password } => {
             let Upkeep { users, authority } = Upkeep::open(config).await?;
             let new = NewUser {
                 username: name.clone(),
@@ -219,6 +234,7 @@ async fn run(cli: Cli) -> Result<String, Failure> {
                 is_staff: staff,
                 is_active: !inactive,
                 role,
+                scopes,
             };
             let created = users.create(&authority, new).await;
             let user = created.map_err(|error| Failure::User(name, error))?;
@@ -232,22 +248,31 @@ async fn run(cli: Cli) -> Result<String, Failure> {
                 Err(error) => Err(Failure::User(name, error)),
             }
         }
-        Command::SetRights { name, staff, role, no_role } => {
+        Command::SetRights { name, staff, role, no_role, scopes } => {
             let upkeep = Upkeep::open(config).await?;
             let user = upkeep.find(name.clone()).await?;
             let rights = Rights {
                 is_staff: staff.unwrap_or(user.is_staff),
                 role: if no_role { None } else { role.or(user.role) },
+                scopes: match scopes {
+                    Some(scopes) => scopes.into_iter().filter(|scope| !scope.is_empty()).collect(),
+                    None => user.scopes.split_ascii_whitespace().map(str::to_owned).collect(),
+                },
             };
             let changed = upkeep.users.set_rights(&upkeep.authority, &name, rights).await;
             let user = changed.map_err(|error| Failure::User(name, error))?;
             let staff = if user.is_staff { "staff" } else { "not staff" };
             let role = user.role.map(|role| format!(", role {role}")).unwrap_or_default();
-            Ok(format!("{}: {staff}{role}\n", user.username))
+            let scopes = match user.scopes.as_str() {
+                "" => String::new(),
+                scopes => format!(", scopes {scopes}"),
+            };
+            Ok(format!("{}: {staff}{role}{scopes}\n", user.username))
         }
         Command::Deactivate { name } => set_active(config, name, false).await,
         Command::Activate { name } => set_active(config, name, true).await,
         Command::Sessions(command) => sessions::run(config, command).await,
+        Command::Tokens(command) => tokens::run(config, command).await,
         Command::Keys(command) => keys::run(config, command, Clock::system().now()),
     }
 }

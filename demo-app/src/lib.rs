@@ -86,7 +86,9 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let users = Users::new(db.clone());
     let mut auth = Auth::builder(authority(settings, ring, &db, clock)?)
         .credentials([
+            Credential::basic(),
             Credential::session_cookie(),
+            Credential::token(),
             Credential::bearer(),
             Credential::header("jwt-auth"),
         ])

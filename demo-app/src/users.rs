@@ -32,6 +32,7 @@ mod schema {
             role -> Nullable<Text>,
             created_at -> BigInt,
             last_login_at -> Nullable<BigInt>,
+            scopes -> Text,
         }
     }
 }
@@ -50,6 +51,8 @@ pub struct User {
     pub role: Option<String>,
     pub created_at: i64,
     pub last_login_at: Option<i64>,
+    /// Separated by spaces.
+    pub scopes: String,
 }
 
 impl User {
@@ -75,7 +78,7 @@ impl From<User> for Account {
             is_active: user.is_active,
             is_staff: user.is_staff,
             role: user.role,
-            scopes: Vec::new(),
+            scopes: user.scopes.split_ascii_whitespace().map(str::to_owned).collect(),
             attributes: Map::new(),
         }
     }
@@ -95,6 +98,8 @@ pub struct NewUser {
     pub is_active: bool,
     /// A word that permissions compare.
     pub role: Option<String>,
+    /// More such words; personal tokens can be limited to some of them.
+    pub scopes: Vec<String>,
 }
 
 impl NewUser {
@@ -107,6 +112,7 @@ impl NewUser {
             is_staff: false,
             is_active: true,
             role: None,
+            scopes: Vec::new(),
         }
     }
 
@@ -126,9 +132,7 @@ impl NewUser {
         {
             return Err(UserError::BadEmail);
         }
-        if self.role.as_ref().is_some_and(|role| !is_role(role)) {
-            return Err(UserError::BadRole);
-        }
+        check_rights(self.role.as_deref(), &self.scopes)?;
         Ok(password::check_new(&self.password)?)
     }
 }
@@ -140,6 +144,20 @@ pub struct Rights {
     pub is_staff: bool,
     /// A word that permissions compare.
     pub role: Option<String>,
+    /// More such words; personal tokens can be limited to some of them.
+    pub scopes: Vec<String>,
+}
+
+fn check_rights(role: Option<&str>, scopes: &[String]) -> Result<(), UserError> {
+    if role.is_some_and(|role| !is_role(role)) {
+        return Err(UserError::BadRole);
+    }
+    // RFC 6749 §3.3
+    let is_scope = |scope: &String| {
+        (1..=MAX_NAME_CHARS).contains(&scope.len())
+            && scope.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
+    };
+    scopes.iter().all(is_scope).then_some(()).ok_or(UserError::BadScope)
 }
 
 fn is_role(role: &str) -> bool {
@@ -168,6 +186,11 @@ pub enum UserError {
     /// The role cannot be one.
     #[error("a role has 1 to {MAX_NAME_CHARS} letters, digits and @ . + - _")]
     BadRole,
+    /// A scope cannot be one.
+    #[error(
+        "a scope has 1 to {MAX_NAME_CHARS} printable ASCII characters without blanks and quotes"
+    )]
+    BadScope,
     /// The password is not taken.
     #[error(transparent)]
     Password(#[from] WeakPassword),
@@ -211,6 +234,7 @@ impl Users {
                     users::is_active.eq(new.is_active),
                     users::is_staff.eq(new.is_staff),
                     users::role.eq(&new.role),
+                    users::scopes.eq(new.scopes.join(" ")),
                     users::created_at.eq(created_at),
                 ))
                 .on_conflict(users::username)
@@ -305,20 +329,22 @@ impl Users {
     /// Gives a user other rights. They apply at once, and the user stays logged in.
     ///
     /// # Errors
-    /// [`UserError::Unknown`], [`UserError::BadRole`] or an outage.
+    /// [`UserError::Unknown`], [`UserError::BadRole`], [`UserError::BadScope`] or an outage.
     pub async fn set_rights(
         &self,
         authority: &Authority,
         username: &str,
         rights: Rights,
     ) -> Result<User, UserError> {
-        if rights.role.as_ref().is_some_and(|role| !is_role(role)) {
-            return Err(UserError::BadRole);
-        }
+        check_rights(rights.role.as_deref(), &rights.scopes)?;
         let user = self.find(username).await?.ok_or(UserError::Unknown)?;
         let changed: Option<User> = run!(&self.db, write, move |conn| {
             diesel::update(users::table.find(user.id))
-                .set((users::is_staff.eq(rights.is_staff), users::role.eq(rights.role)))
+                .set((
+                    users::is_staff.eq(rights.is_staff),
+                    users::role.eq(rights.role),
+                    users::scopes.eq(rights.scopes.join(" ")),
+                ))
                 .returning(User::as_returning())
                 .get_result(conn)
                 .optional()
@@ -420,6 +446,7 @@ mod tests {
             check(|new| new.email = "a@b@c".into()),
             check(|new| new.email = "a@b c".into()),
             check(|new| new.role = Some(String::new())),
+            check(|new| new.scopes = vec!["a b".into()]),
             check(|new| new.password = "short".into()),
         ] {
             assert!(bad.is_err());

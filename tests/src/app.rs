@@ -179,7 +179,15 @@ impl TestApp {
 
     /// Gives a user other rights, as the application does it.
     pub async fn set_rights(&self, user: &User, is_staff: bool, role: Option<&str>) {
-        let rights = Rights { is_staff, role: role.map(str::to_owned) };
+        let rights = Rights { is_staff, role: role.map(str::to_owned), ..Rights::default() };
+        let done = self.node.users.set_rights(self.authority(), &user.username, rights).await;
+        done.expect("the user can be changed");
+    }
+
+    /// Gives a user these scopes and no other right, as the application does it.
+    pub async fn set_scopes(&self, user: &User, scopes: &[&str]) {
+        let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
+        let rights = Rights { scopes, ..Rights::default() };
         let done = self.node.users.set_rights(self.authority(), &user.username, rights).await;
         done.expect("the user can be changed");
     }

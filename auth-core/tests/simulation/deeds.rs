@@ -241,7 +241,9 @@ impl Login {
         let foreign = self.foreign.filter(|foreign| foreign.issued_at <= at);
         match revoke {
             Revoke::Session(id) => self.id == *id,
-            Revoke::Principal(principal) => self.user == user_of(principal),
+            Revoke::Principal(principal) | Revoke::Logins(principal) => {
+                self.user == user_of(principal)
+            }
             Revoke::OtherSessions { principal, keep } => {
                 self.user == user_of(principal) && self.id != *keep
             }

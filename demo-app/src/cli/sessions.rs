@@ -14,7 +14,7 @@ const MINUTE: &str = "%Y-%m-%d %H:%M";
 pub(super) enum SessionsCommand {
     /// List the devices on which a user is logged in.
     List { name: String },
-    /// End all sessions of a user, or one.
+    /// End all sessions of a user, and their personal tokens, or one.
     Revoke { name: String, session: Option<SessionId> },
 }
 
@@ -29,7 +29,8 @@ pub(super) async fn run(config: Config, command: SessionsCommand) -> Result<Stri
 async fn list(config: Config, name: String) -> Result<String, Failure> {
     let upkeep = Upkeep::open(config).await?;
     let principal = upkeep.find(name).await?.principal();
-    let sessions = upkeep.authority.sessions(&principal).await?;
+    let mut sessions = upkeep.authority.sessions(&principal).await?;
+    sessions.retain(Session::is_login);
     if sessions.is_empty() {
         return Ok("no sessions\n".into());
     }

@@ -19,6 +19,8 @@ pub(crate) fn a_session_lasts_as_long_as_is_set(truth: &Truth, session: &Session
         Carrier::Single => {
             [lifetimes.single, lifetimes.slides_for].contains(&absolute) && idle >= absolute
         }
+        // Nobody makes one here.
+        Carrier::Personal => false,
         Carrier::Cookie => {
             let idles = lifetimes.idle..=lifetimes.idle + SEEN_INTERVAL;
             absolute == lifetimes.session && idles.contains(&idle)
