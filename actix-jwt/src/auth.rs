@@ -18,7 +18,7 @@ use crate::client::TrustedProxies;
 use crate::cookie::{Cookies, SESSION_COOKIE};
 use crate::credential::{Credential, Places, header_name};
 use crate::keys::{Keys, MayBeUnknownKey, with_newest};
-use crate::problem::{Cause, Problem, Shown, Voice};
+use crate::problem::{Cause, ErrorBody, Problem, Shown, Voice};
 use crate::upkeep;
 
 /// An [`Authority`] at work in an actix application: it knows where credentials ride, mounts the
@@ -115,6 +115,7 @@ pub struct AuthBuilder {
     public_urls: Vec<String>,
     trusted_proxies: Vec<String>,
     answers: Answers,
+    error_body: Option<ErrorBody>,
     keys: Option<Arc<dyn KeySource>>,
 }
 
@@ -205,6 +206,22 @@ impl AuthBuilder {
         self
     }
 
+    /// Writes the bodies of all errors that this crate answers, where an application has a shape of its own
+    /// for them. It is asked instead of what
+    /// [`error_dialect`](auth_core::Settings::error_dialect) says; status and headers stay.
+    ///
+    /// ```
+    /// # fn example(authority: auth_core::Authority) {
+    /// let auth = actix_jwt::Auth::builder(authority).error_body(|problem| {
+    ///     serde_json::json!({ "error": problem.detail(), "code": problem.name() })
+    /// });
+    /// # }
+    /// ```
+    pub fn error_body(mut self, write: impl Fn(&Problem) -> Value + Send + Sync + 'static) -> Self {
+        self.error_body = Some(Arc::new(write));
+        self
+    }
+
     /// Keys that change while the server runs: a [`KeyDirectory`](auth_core::KeyDirectory), or the keys of
     /// another issuer (`RemoteKeys`, with the feature `remote-keys`). They are asked for at the start,
     /// at intervals, and when a token names a key that is not known: such a request waits for the answer.
@@ -232,7 +249,7 @@ impl AuthBuilder {
         let trusted_proxies = trusted_proxies.ok_or(StartError::TrustedProxies)?;
 
         let settings = self.authority.settings();
-        let voice = Voice::new(settings).ok_or(StartError::Challenge)?;
+        let voice = Voice::new(settings, self.error_body).ok_or(StartError::Challenge)?;
         check_chain(&self.credentials, settings)?;
         let source = match self.keys {
             Some(source) => Some(source),
@@ -283,6 +300,25 @@ fn check_chain(order: &[Credential], settings: &Settings) -> Result<(), StartErr
     let fault = |problem: String| Err(StartError::Credentials(problem));
     if order.is_empty() {
         return fault("there is none".into());
+    }
+    let defaults = Settings::default();
+    for (is_changed, name, credential) in [
+        (
+            settings.auth_header_name != defaults.auth_header_name
+                || settings.auth_header_types != defaults.auth_header_types,
+            "auth_header_name or auth_header_types",
+            Credential::bearer(),
+        ),
+        (
+            settings.personal_token_prefix != defaults.personal_token_prefix
+                || settings.personal_token_lifetime != defaults.personal_token_lifetime,
+            "personal_token_prefix or personal_token_lifetime",
+            Credential::token(),
+        ),
+    ] {
+        if is_changed && !order.contains(&credential) {
+            return fault(format!("{name} has no effect: {credential:?} is not among them"));
+        }
     }
     for (i, credential) in order.iter().enumerate() {
         if order[..i].contains(credential) {
@@ -339,6 +375,7 @@ impl Auth {
             public_urls: Vec::new(),
             trusted_proxies: Vec::new(),
             answers: Answers::default(),
+            error_body: None,
             keys: None,
         }
     }
@@ -418,8 +455,9 @@ impl Auth {
         request.app_data::<Self>().ok_or_else(Problem::not_mounted)
     }
 
-    /// Where the request came from.
-    pub(crate) fn client(&self, request: &HttpRequest) -> ClientInfo {
+    /// Where the request came from, for the verbs of the authority that want to know: the address that
+    /// [`AuthBuilder::trusted_proxies`] lets one believe, and the `User-Agent`.
+    pub fn client(&self, request: &HttpRequest) -> ClientInfo {
         let ip = self.0.trusted_proxies.client_of(request).map(|ip| ip.to_string());
         let agent = request.headers().get(USER_AGENT);
         let agent = agent.map(|agent| String::from_utf8_lossy(agent.as_bytes()));

@@ -43,6 +43,16 @@ pub(crate) fn check_session(
     check_token(request, &csrf_token(session))
 }
 
+/// Checks an unsafe request that a cookie authenticates which goes with the CSRF token `expected`.
+pub(crate) fn check_act(
+    request: &HttpRequest,
+    expected: &str,
+    trusted_origins: &[String],
+) -> Result<(), CsrfFault> {
+    check_site(request, trusted_origins)?;
+    check_token(request, expected)
+}
+
 /// Checks a login, which has no session yet: a cross-site form must not log its victim in as
 /// somebody else. A client that brings no cookie (curl, an app) needs nothing.
 pub(crate) fn check_login(

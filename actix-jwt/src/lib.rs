@@ -75,6 +75,7 @@ mod httpauth;
 mod keys;
 mod middleware;
 mod problem;
+mod refresh_cookie;
 #[cfg(feature = "remote-keys")]
 mod remote;
 mod renewal;
@@ -89,5 +90,6 @@ pub use extract::{AuthUser, Claims, CurrentUser, MaybeAuthUser};
 pub use httpauth::bearer_validator;
 pub use middleware::{Guard, JwtAuth};
 pub use problem::{Problem, error_dialect};
+pub use refresh_cookie::RefreshCookie;
 #[cfg(feature = "remote-keys")]
 pub use remote::{RemoteKeys, RemoteKeysBuilder, RemoteKeysError};

@@ -16,6 +16,7 @@ use actix_web::middleware::Next;
 use actix_web::{HttpResponse, ResponseError};
 use auth_core::settings::ErrorDialect;
 use auth_core::{LoginError, Outage, RefreshError, Settings, TokenKind, VerifyError};
+use serde_json::Value;
 
 use crate::auth::Auth;
 use details::Details;
@@ -104,12 +105,15 @@ pub(crate) enum CsrfFault {
 }
 
 /// How an `Auth` tells problems: its dialect, and its challenges.
-#[derive(Debug)]
 pub(crate) struct Voice {
     dialect: ErrorDialect,
     type_base: String,
     challenges: Challenges,
+    /// The application's own shape.
+    body: Option<ErrorBody>,
 }
+
+pub(crate) type ErrorBody = Arc<dyn Fn(&Problem) -> Value + Send + Sync>;
 
 /// The `WWW-Authenticate` headers (RFC 6750 §3).
 ///
@@ -123,17 +127,25 @@ struct Challenges {
 
 impl Voice {
     /// `None` for what no header can say, which a check of the settings should have found.
-    pub(crate) fn new(settings: &Settings) -> Option<Self> {
+    pub(crate) fn new(settings: &Settings, body: Option<ErrorBody>) -> Option<Self> {
         let scheme = settings.auth_header_types.first().map_or("Bearer", String::as_str);
         Some(Self {
             dialect: settings.error_dialect,
             type_base: settings.problem_type_base.clone(),
             challenges: Challenges::new(scheme, &settings.www_authenticate_realm)?,
+            body,
         })
     }
 
-    pub(crate) fn dialect(&self) -> ErrorDialect {
-        self.dialect
+    /// Whether a [`Problem::plain`] is to be told otherwise.
+    pub(crate) fn is_own(&self) -> bool {
+        self.dialect != ErrorDialect::Drf || self.body.is_some()
+    }
+}
+
+impl fmt::Debug for Voice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Voice").field("dialect", &self.dialect).finish_non_exhaustive()
     }
 }
 
@@ -179,6 +191,27 @@ impl Problem {
         Self::plain(Cause::Method { method: method.to_owned(), allow })
     }
 
+    /// What it is, in a word that does not change: the last part of its type in RFC 9457's dialect, such as
+    /// `token-expired`.
+    pub fn name(&self) -> &'static str {
+        details::problem_type(&self.cause).0
+    }
+
+    /// What it says to people.
+    pub fn detail(&self) -> String {
+        let body = Body::of(&self.cause);
+        body.detail().map_or_else(|| details::problem_type(&self.cause).1.into(), str::to_owned)
+    }
+
+    /// What is wrong with each field of the body, where it is that.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let fields = match &self.cause {
+            Cause::Fields(fields) => &fields[..],
+            _ => &[],
+        };
+        fields.iter().map(|(name, problem)| (*name, &**problem))
+    }
+
     /// 500, and the one line in the log that names the mend.
     pub(crate) fn not_mounted() -> Self {
         tracing::error!(
@@ -204,7 +237,10 @@ impl Problem {
 
     /// Writes the body, in the dialect, and what the headers say of it.
     fn write(&self, headers: &mut HeaderMap) -> Vec<u8> {
-        let (media_type, body) = match &self.voice {
+        let (media_type, body) = match self.voice.as_deref() {
+            Some(Voice { body: Some(write), .. }) => {
+                ("application/json", serde_json::to_vec(&write(self)))
+            }
             Some(voice) if voice.dialect == ErrorDialect::Problem => {
                 let details = Details::of(&self.cause, self.status_code(), &voice.type_base);
                 ("application/problem+json", serde_json::to_vec(&details))
@@ -296,9 +332,23 @@ impl fmt::Display for Problem {
     }
 }
 
-impl From<Outage> for Problem {
-    fn from(outage: Outage) -> Self {
-        Self::plain(Cause::from(outage))
+/// For handlers of the application's own that end in `?`.
+macro_rules! plain {
+    ($($error:ty),*) => { $(
+        impl From<$error> for Problem {
+            fn from(error: $error) -> Self {
+                Self::plain(Cause::from(error))
+            }
+        }
+    )* };
+}
+
+plain!(Outage, LoginError, RefreshError);
+
+/// A token that was handed over was refused.
+impl From<VerifyError> for Problem {
+    fn from(error: VerifyError) -> Self {
+        Self::plain(Cause::token(error))
     }
 }
 

@@ -21,6 +21,7 @@ mod value;
 use value::FromValue;
 
 const MINUTE: Duration = Duration::from_secs(60);
+const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 const DEFAULT_TYPE_BASE: &str = "/problems/";
 const DAY: Duration = Duration::from_secs(86_400);
 const MAX_FOREIGN_LIFETIME: Duration = Duration::from_secs(300 * 366 * 86_400);
@@ -67,6 +68,40 @@ pub enum ErrorDialect {
     Problem,
 }
 
+/// One of the [`Settings`], for whoever describes them.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type in Rust.
+    pub rust_type: &'static str,
+    /// What it does, and its default, in Markdown.
+    pub text: &'static str,
+}
+
+/// The claims that a service which only verifies can do without.
+pub(crate) const MAY_BE_EMPTY: [&str; 2] = ["token_type_claim", "jti_claim"];
+
+/// Settings of SimpleJWT that name a piece of code, and what they are here.
+const IN_CODE: &[(&str, &str)] = &[
+    ("user_authentication_rule", "`AuthorityBuilder::user_authentication_rule`"),
+    ("token_user_class", "the extractor `AuthUser`"),
+    ("token_obtain_serializer", "`AuthorityBuilder::claims` and `AuthBuilder::login_response`"),
+    ("token_refresh_serializer", "`AuthBuilder::refresh_response`"),
+    ("token_verify_serializer", "`AuthBuilder::verify_response`"),
+    ("token_blacklist_serializer", "a route of the application over `Authority::blacklist`"),
+    (
+        "sliding_token_obtain_serializer",
+        "`AuthorityBuilder::claims` and `AuthBuilder::login_response`",
+    ),
+    (
+        "sliding_token_refresh_serializer",
+        "a route of the application over `Authority::refresh_sliding`",
+    ),
+    ("on_login_success", "`AuthorityBuilder::on_event`"),
+    ("on_login_failed", "`AuthorityBuilder::on_event`"),
+];
+
 macro_rules! settings {
     ($($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:expr;)*) => {
         /// Everything that can be set. The defaults are good for production; only
@@ -97,6 +132,13 @@ macro_rules! settings {
             /// The names of all settings.
             pub const NAMES: &'static [&'static str] = &[$(stringify!($name)),*];
 
+            /// What each setting does, in the order of [`Settings::NAMES`].
+            pub const DESCRIPTIONS: &'static [Description] = &[$(Description {
+                name: stringify!($name),
+                rust_type: stringify!($type),
+                text: concat!($($doc, "\n",)*),
+            }),*];
+
             /// Sets one setting by its name (in lower case), from a text or a JSON value.
             ///
             /// # Errors
@@ -108,12 +150,21 @@ macro_rules! settings {
                         self.$name = FromValue::from_value(value)
                             .map_err(|problem| Fault::new(name, problem))?;
                     })*
-                    _ => return Err(Fault::new(name, "there is no such setting")),
+                    _ => return Err(unknown(name)),
                 }
                 Ok(())
             }
         }
     };
+}
+
+fn unknown(name: &str) -> Fault {
+    match IN_CODE.iter().find(|(known, _)| *known == name) {
+        Some((_, instead)) => {
+            Fault::new(name, format!("is a piece of code, which no text can name: see {instead}"))
+        }
+        None => Fault::new(name, "there is no such setting"),
+    }
 }
 
 settings! {
@@ -151,8 +202,8 @@ settings! {
     /// nothing is ever spent, so `true` is then refused. Default: as `rotate_refresh_tokens`.
     blacklist_after_rotation: Option<bool> = None;
     /// How long the token before the current one is still answered with the current one: for
-    /// lost answers and several tabs. 0 to 60 seconds, default 10.
-    refresh_grace: Duration = Duration::from_secs(10);
+    /// lost answers and several tabs. 0 to 60 seconds. Default 10 seconds.
+    refresh_grace: Duration = DEFAULT_GRACE;
     /// Whether a login is noted in the directory. Default true (SimpleJWT: false).
     update_last_login: bool = true;
     /// The algorithm of `signing_key` and `verifying_key`: HS256, HS384, HS512, RS256, RS384, RS512,
@@ -174,7 +225,7 @@ settings! {
     /// its OpenID configuration (`…/.well-known/openid-configuration`). https. Default none.
     jwk_url: Option<String> = None;
     /// How much later than `exp`, and earlier than `nbf`, a token is still accepted, for clocks
-    /// that disagree. At most 5 minutes, default 0.
+    /// that disagree. At most 5 minutes. Default 0.
     leeway: Duration = Duration::ZERO;
     /// The words before the token in the header, the first of them also in the challenge.
     /// Matched without regard to case (RFC 9110 §11.1). Default `Bearer`.
@@ -193,16 +244,20 @@ settings! {
     user_id_field: String = "id".into();
     /// The claim with the user's id. Default `user_id`.
     user_id_claim: String = "user_id".into();
-    /// The claim with the kind of user, written for every kind but `user`. Default `user_type`.
+    /// The claim with the kind of user, written where there are several kinds, or another one than `user`.
+    /// Default `user_type`.
     user_type_claim: String = "user_type".into();
     /// Whether inactive users are refused at login, at refresh and when they are loaded. Default
     /// true. (Deactivating a user ends the sessions either way.)
     check_user_is_active: bool = true;
     /// The kinds of token that open routes: `access`, `sliding` or both. Default `access`.
     auth_token_classes: Vec<TokenKind> = vec![TokenKind::Access];
-    /// The claim with the kind of token. Default `token_type`.
+    /// The claim with the kind of token. Empty: tokens need not have one, and those without are access
+    /// tokens; only for a service that verifies the tokens of an issuer who signs nothing else for it
+    /// (RFC 8725 §3.12). Default `token_type`.
     token_type_claim: String = "token_type".into();
-    /// The claim with the token's own id. Default `jti`.
+    /// The claim with the token's own id. Empty: tokens need not have one; only for a service that verifies
+    /// the tokens of another issuer. Default `jti`.
     jti_claim: String = "jti".into();
     /// The claim of a sliding token with the end of its refresh. Default `refresh_exp`.
     sliding_token_refresh_exp_claim: String = "refresh_exp".into();
@@ -242,6 +297,12 @@ settings! {
 }
 
 impl Settings {
+    /// The names of SimpleJWT's settings that are code here: [`Settings::set`] refuses them, and says what
+    /// they are.
+    pub fn names_in_code() -> impl Iterator<Item = &'static str> {
+        IN_CODE.iter().map(|(name, _)| *name)
+    }
+
     /// The defaults with this signing key.
     pub fn with_signing_key(key: impl Into<SecretText>) -> Self {
         Self { signing_key: Some(key.into()), ..Self::default() }
@@ -323,6 +384,11 @@ impl Settings {
         if self.blacklist_after_rotation == Some(true) && !self.rotate_refresh_tokens {
             let problem = "has no effect while rotate_refresh_tokens is false";
             fault("blacklist_after_rotation", problem.into());
+        }
+        if self.refresh_grace != DEFAULT_GRACE && !self.revoke_on_reuse() {
+            let problem = "has no effect where spent refresh tokens are accepted anyway \
+                           (rotate_refresh_tokens, blacklist_after_rotation)";
+            fault("refresh_grace", problem.into());
         }
         if self.revoke_token_claim.is_some() {
             let problem = "has no effect: a change of password is a revocation, and no token \
@@ -415,8 +481,11 @@ impl Settings {
             ("sliding_token_refresh_exp_claim", &self.sliding_token_refresh_exp_claim),
         ];
         for (i, (name, claim)) in configurable.iter().enumerate() {
-            let taken = configurable[..i].iter().any(|(_, other)| other == claim);
-            if claim.is_empty() {
+            let others = &configurable[..i];
+            let taken = others.iter().any(|(_, other)| other == claim);
+            if claim.is_empty() && MAY_BE_EMPTY.contains(name) {
+                // Whoever builds the authority knows whether it only verifies.
+            } else if claim.is_empty() {
                 fault(name, "must not be empty".into());
             } else if taken
                 || crate::claims::FIXED_NAMES.contains(&claim.as_str())

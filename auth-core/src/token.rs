@@ -79,6 +79,8 @@ pub struct Login<T> {
 pub struct Refreshed {
     /// Whose token it was, loaded for this refresh.
     pub account: Account,
+    /// Their session.
+    pub session: SessionId,
     /// The new access token.
     pub access: AccessToken,
     /// The current refresh token; `None` where rotation is off and the presented one stays.

@@ -1,9 +1,9 @@
 //! The configuration: the defaults, then a TOML file, then the environment.
 //!
-//! The file and the environment use the same names, in lower and in upper case: [`Config::NAMES`]
-//! and [`Settings::NAMES`]. Everything that is wrong is told at once.
+//! The file and the environment use the same names, in upper case, or in the file in lower case too:
+//! [`Config::NAMES`] and [`Settings::NAMES`]. Everything that is wrong is told at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -214,7 +214,17 @@ impl Config {
                 return fault(format!("line {line} is not TOML"));
             }
         };
+        let mut given = HashSet::new();
         for (name, value) in table {
+            // SimpleJWT's settings are in upper case.
+            let name = match name.chars().any(char::is_lowercase) {
+                true => name,
+                false => name.to_ascii_lowercase(),
+            };
+            if !given.insert(name.clone()) {
+                faults.push(Fault::new(name, "is there twice, in lower and in upper case"));
+                continue;
+            }
             let outcome = if Self::RESERVED.contains(&name.as_str()) {
                 Err(Fault::new(&name, "has no effect in this version: remove it"))
             } else {
@@ -227,11 +237,12 @@ impl Config {
     }
 
     fn read_env(&mut self, env: &BTreeMap<String, String>, faults: &mut Vec<Fault>) {
-        for name in Self::NAMES.iter().chain(Settings::NAMES) {
+        let names = Self::NAMES.iter().chain(Settings::NAMES).copied();
+        for name in names.chain(Settings::names_in_code()) {
             let variable = name.to_ascii_uppercase();
             let Some(value) = env.get(&variable) else { continue };
             let outcome = if value.contains(char::REPLACEMENT_CHARACTER) {
-                Err(Fault::new(*name, "is not UTF-8"))
+                Err(Fault::new(name, "is not UTF-8"))
             } else {
                 self.set(name, &Value::from(value.as_str()))
             };

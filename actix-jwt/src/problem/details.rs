@@ -54,7 +54,7 @@ impl Details {
 /// The last part of the type, and the title, which belongs to the type (RFC 9457 §3.1.3).
 ///
 /// Clients compare the type: what is written here stays. docs/errors.md lists them.
-fn problem_type(cause: &Cause) -> (&'static str, &'static str) {
+pub(super) fn problem_type(cause: &Cause) -> (&'static str, &'static str) {
     match cause {
         Cause::NoCredentials => ("not-authenticated", "Authentication is required"),
         Cause::AuthorizationHeader | Cause::CredentialHeader(_) => {

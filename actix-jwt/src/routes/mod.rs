@@ -14,7 +14,6 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpRequest, HttpResponse, Resource, Route, guard};
 use auth_core::Permission;
-use auth_core::settings::ErrorDialect;
 
 use crate::auth::Auth;
 use crate::credential::Credential;
@@ -208,9 +207,9 @@ impl Auth {
             }
             for resource in resources(&format!("{path}{suffix}"), methods) {
                 let resource = finish(resource).app_data(self.clone());
-                match self.inner().voice.dialect() {
-                    ErrorDialect::Drf => config.service(resource),
-                    ErrorDialect::Problem => config.service(resource.wrap(from_fn(error_dialect))),
+                match self.inner().voice.is_own() {
+                    false => config.service(resource),
+                    true => config.service(resource.wrap(from_fn(error_dialect))),
                 };
             }
         }

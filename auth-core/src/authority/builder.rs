@@ -16,7 +16,7 @@ use crate::jws::Jws;
 use crate::keys::KeyRing;
 use crate::password::PasswordLanes;
 use crate::revocation::RevocationView;
-use crate::settings::Settings;
+use crate::settings::{MAY_BE_EMPTY, Settings};
 use crate::store::{MemoryStore, SessionStore};
 
 /// Builds an [`Authority`].
@@ -69,7 +69,8 @@ impl AuthorityBuilder {
     }
 
     /// Another kind of users, with a directory of their own. The same id under two kinds is two
-    /// principals.
+    /// principals, and where there are several kinds every token says which it means
+    /// ([`Settings::user_type_claim`]).
     pub fn users_of_type(
         mut self,
         user_type: impl Into<String>,
@@ -152,6 +153,17 @@ impl AuthorityBuilder {
         });
         let ring = ring.map_err(|fault| faults.push(fault)).ok();
 
+        if ring.as_ref().is_some_and(KeyRing::can_sign) {
+            for name in MAY_BE_EMPTY {
+                let claim = match name {
+                    "jti_claim" => &self.settings.jti_claim,
+                    _ => &self.settings.token_type_claim,
+                };
+                if claim.is_empty() {
+                    faults.push(Fault::new(name, "must not be empty where tokens are issued"));
+                }
+            }
+        }
         if self.store.is_none() {
             faults.push(Fault::new("store", "is required: call .store(…)"));
         }

@@ -294,8 +294,10 @@ impl Authority {
         has_new_cookie: bool,
     ) -> Result<Verified, Outage> {
         let custom = self.custom_claims(account);
-        let payload = unsigned_payload(&self.0.settings, kind, session, account, &custom)
-            .map_err(Outage::because)?;
+        let names_user_type = self.has_several_kinds_of_user();
+        let payload =
+            unsigned_payload(&self.0.settings, kind, session, account, &custom, names_user_type);
+        let payload = payload.map_err(Outage::because)?;
         let payload = String::from_utf8(payload).map_err(Outage::because)?;
         let facts = Facts::unsigned(kind, session, account, &payload, has_new_cookie);
         Ok(Verified::new(Arc::new(facts)))

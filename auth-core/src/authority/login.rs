@@ -205,6 +205,7 @@ impl Authority {
             refresh_expires_at: None,
             generation: None,
             session: &session,
+            names_user_type: self.has_several_kinds_of_user(),
             profile: Some((&account, &self.custom_claims(&account))),
         })?;
         Ok(Login { account, session, granted: SingleToken::new(granted) })
@@ -294,6 +295,7 @@ impl Authority {
             refresh_expires_at: None,
             generation: None,
             session,
+            names_user_type: self.has_several_kinds_of_user(),
             profile: Some((account, &self.custom_claims(account))),
         })?;
         Ok(AccessToken::new(token))
@@ -311,6 +313,7 @@ impl Authority {
             refresh_expires_at: None,
             generation: Some(generation),
             session,
+            names_user_type: self.has_several_kinds_of_user(),
             profile: None,
         })?;
         Ok(RefreshToken::new(token))
@@ -332,6 +335,7 @@ impl Authority {
             refresh_expires_at: Some(session.expires_at.timestamp()),
             generation: None,
             session,
+            names_user_type: self.has_several_kinds_of_user(),
             profile: Some((account, &self.custom_claims(account))),
         })?;
         Ok(SlidingToken::new(token))

@@ -20,7 +20,9 @@ use crate::keys::{JwkSet, KeyError, KeyRing, KeyState};
 use crate::password::{PasswordHash, PasswordLanes};
 use crate::revocation::{RevocationView, Verdict};
 use crate::rotation::{Decision, Presented, Refusal, RotationPolicy, decide};
-use crate::session::{BindSession, Carrier, ClientInfo, Principal, RevocationReason, Session};
+use crate::session::{
+    BindSession, Carrier, ClientInfo, Principal, RevocationReason, Session, SessionId,
+};
 use crate::settings::{Settings, WhenStale};
 use crate::store::SessionStore;
 
@@ -265,6 +267,19 @@ impl Authority {
         Ok(verified)
     }
 
+    /// The session that a refresh token names, where the token itself is good: its signature, its times
+    /// and its kind. Whether the session would take it, only a refresh tells. No I/O.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    pub fn session_of_refresh_token(&self, token: &str) -> Result<SessionId, VerifyError> {
+        let facts = self.read(token, |claims| match claims.kind()? {
+            TokenKind::Refresh => Ok(TokenKind::Refresh),
+            _ => Err(VerifyError::WrongType),
+        })?;
+        Ok(facts.session())
+    }
+
     /// The session of a refresh token that a refresh would take; `None` for one of another issuer
     /// that has not been shown here before.
     async fn refreshable(&self, facts: &Facts) -> Result<Option<Session>, VerifyError> {
@@ -385,6 +400,11 @@ impl Authority {
             return Err(VerifyError::Stale);
         }
         Ok(())
+    }
+
+    /// Then every token says which kind its user is of.
+    fn has_several_kinds_of_user(&self) -> bool {
+        self.0.directories.len() > 1
     }
 
     fn directory(&self, user_type: &str) -> Option<&Arc<dyn UserDirectory>> {

@@ -96,6 +96,7 @@ impl Authority {
             access: self.access_token(session, &account)?,
             refresh: rotates.then(|| self.refresh_token(session)).transpose()?,
             refresh_expires_at: session.ends_at(),
+            session: session_id,
             account,
         })
     }

@@ -27,6 +27,9 @@ const MAX_TIME: u64 = 253_402_300_799;
 pub(crate) struct RawClaims<'a> {
     /// Whether the header says that it is an access token.
     is_typed_access: bool,
+    /// As the settings say.
+    needs_kind: bool,
+    needs_token_id: bool,
     kind: Option<Cow<'a, str>>,
     token_id: Option<Cow<'a, str>>,
     user_id: Option<Cow<'a, str>>,
@@ -61,6 +64,8 @@ impl<'a> RawClaims<'a> {
         let parsed = ClaimsSeed(self, settings).deserialize(&mut deserializer);
         parsed.and_then(|()| deserializer.end()).map_err(|_| VerifyError::Invalid("claims"))?;
         self.is_typed_access = signed.is_typed_access;
+        self.needs_kind = !settings.token_type_claim.is_empty();
+        self.needs_token_id = !settings.jti_claim.is_empty();
         Ok(())
     }
 
@@ -99,6 +104,7 @@ impl<'a> RawClaims<'a> {
             Some("refresh") => Ok(TokenKind::Refresh),
             Some("sliding") => Ok(TokenKind::Sliding),
             Some(_) => Err(VerifyError::WrongType),
+            None if !self.needs_kind => Ok(TokenKind::Access),
             None => Err(VerifyError::NoType),
         }
     }
@@ -124,7 +130,7 @@ impl<'a> RawClaims<'a> {
             return Err(VerifyError::NoUser);
         }
         let exp = self.exp.ok_or(VerifyError::Invalid("exp"))?;
-        if self.token_id.is_none() && !single {
+        if self.token_id.is_none() && self.needs_token_id && !single {
             return Err(VerifyError::Invalid("jti"));
         }
         let user_id = user_id?;

@@ -17,6 +17,8 @@ pub(crate) struct NewClaims<'a> {
     pub(crate) refresh_expires_at: Option<i64>,
     pub(crate) generation: Option<u64>,
     pub(crate) session: &'a Session,
+    /// Whether the kind of user is told although it is the usual one.
+    pub(crate) names_user_type: bool,
     /// Rights and custom claims: in tokens that open routes, not in refresh tokens, which are
     /// a function of the session alone.
     pub(crate) profile: Option<(&'a Account, &'a Map<String, Value>)>,
@@ -58,7 +60,7 @@ impl NewClaims<'_> {
         if let Some(issuer) = &settings.issuer {
             map.serialize_entry("iss", issuer)?;
         }
-        if principal.user_type() != DEFAULT_USER_TYPE {
+        if self.names_user_type || principal.user_type() != DEFAULT_USER_TYPE {
             map.serialize_entry(&settings.user_type_claim, principal.user_type())?;
         }
         map.serialize_entry("sid", hex(self.session.id.as_bytes()).as_str())?;
@@ -81,12 +83,13 @@ pub(crate) fn unsigned_payload(
     session: &Session,
     account: &Account,
     custom: &Map<String, Value>,
+    names_user_type: bool,
 ) -> Result<Vec<u8>, serde_json::Error> {
     let mut json = Vec::with_capacity(256);
     let mut serializer = serde_json::Serializer::new(&mut json);
     let mut map = serializer.serialize_map(None)?;
     map.serialize_entry(&settings.user_id_claim, session.principal.user_id())?;
-    if session.principal.user_type() != DEFAULT_USER_TYPE {
+    if names_user_type || session.principal.user_type() != DEFAULT_USER_TYPE {
         map.serialize_entry(&settings.user_type_claim, session.principal.user_type())?;
     }
     // A password that comes with the request has a session for that long, which nobody can end.

@@ -9,8 +9,11 @@ use auth_core::{Outage, Principal, Session, SessionId};
 use chrono::{DateTime, Utc};
 
 /// What a new database lacks.
-pub(crate) const MIGRATIONS: [&str; 2] =
-    ["2026-11-20-000000_auth_sessions", "2026-11-21-000000_rights_and_pace"];
+pub const MIGRATIONS: [&str; 3] = [
+    "2026-11-20-000000_auth_sessions",
+    "2026-11-21-000000_rights_and_pace",
+    "2026-11-22-100000_personal_tokens",
+];
 
 pub(crate) fn now() -> DateTime<Utc> {
     DateTime::from_timestamp_millis(1_900_000_000_000).unwrap()

@@ -240,3 +240,71 @@ fn what_has_no_effect_yet_is_warned_of() {
     assert!(log.contains("SMTP_URL has no effect"), "{log}");
     assert!(!log.contains("REDIS_URL") && !log.contains("s3cret"));
 }
+
+#[test]
+fn a_file_may_have_the_names_in_upper_case_and_each_once() {
+    let sandbox = Sandbox::new().with("DEMO_CONFIG", "demo.toml");
+    let file = "DATABASE_URL = 'sqlite://file.db'\nACCESS_TOKEN_LIFETIME = '30m'\n\
+                AUTH_TOKEN_CLASSES = ['AccessToken', 'SlidingToken']\n";
+    sandbox.write("demo.toml", file, 0o644);
+    sandbox.run(&["migrate"]).succeeded();
+    assert!(sandbox.path("file.db").exists());
+
+    sandbox.write("demo.toml", "LEEWAY = 1\nleeway = 2\nLeeway = 3\n", 0o644);
+    let err = sandbox.run(&["migrate"]).failed(2);
+    assert!(err.contains("- leeway: is there twice"), "{err}");
+    assert!(err.contains("- Leeway: there is no such setting"), "{err}");
+}
+
+#[test]
+fn settings_that_are_code_here_are_refused_and_say_what_they_are() {
+    let file = "ON_LOGIN_SUCCESS = 'shop.events.greet'\ntoken_user_class = 'shop.User'\n";
+    let sandbox = Sandbox::new()
+        .with("DEMO_CONFIG", "demo.toml")
+        .with("TOKEN_OBTAIN_SERIALIZER", "shop.serializers.Obtain")
+        .with("USER_AUTHENTICATION_RULE", "shop.rule");
+    sandbox.write("demo.toml", file, 0o644);
+    let err = sandbox.run(&["migrate"]).failed(2);
+    for words in [
+        "- on_login_success: is a piece of code, which no text can name: see `AuthorityBuilder::on_event`",
+        "- token_user_class: is a piece of code, which no text can name: see the extractor `AuthUser`",
+        "- TOKEN_OBTAIN_SERIALIZER: is a piece of code",
+        "- USER_AUTHENTICATION_RULE: is a piece of code",
+        "4 faults",
+    ] {
+        assert!(err.contains(words), "{words} in {err}");
+    }
+    assert!(!err.contains("shop."), "{err}");
+}
+
+#[test]
+fn a_setting_without_effect_is_refused_by_name() {
+    for (settings, named) in [
+        (
+            &[("ROTATE_REFRESH_TOKENS", "false"), ("BLACKLIST_AFTER_ROTATION", "true")][..],
+            "blacklist_after_rotation",
+        ),
+        (&[("ROTATE_REFRESH_TOKENS", "false"), ("REFRESH_GRACE", "5s")], "refresh_grace"),
+        (&[("BLACKLIST_AFTER_ROTATION", "false"), ("REFRESH_GRACE", "5s")], "refresh_grace"),
+        (&[("REVOKE_TOKEN_CLAIM", "hash_password")], "revoke_token_claim"),
+        (&[("JWK_URL", "https://issuer.example/jwks.json"), ("ISSUER", "x")], "jwk_url"),
+        (&[("SIGNING_KEY", SECRET), ("VERIFYING_KEY", "x")], "verifying_key"),
+        (&[("PROBLEM_TYPE_BASE", "https://shop.example/")], "problem_type_base"),
+        (&[("USER_ID_FIELD", "uuid")], "user_id_field"),
+        (&[("TOKEN_TYPE_CLAIM", "")], "token_type_claim"),
+        (&[("JTI_CLAIM", "")], "jti_claim"),
+        (&[("USER_ID_CLAIM", "")], "user_id_claim"),
+        (
+            &[("AUTH_HEADER_TYPES", "Bearer,Token")],
+            "the credentials: auth_header_types has `Token`",
+        ),
+        (&[("AUTH_HEADER_TYPES", "basic")], "the credentials: auth_header_types has `Basic`"),
+    ] {
+        let sandbox = settings
+            .iter()
+            .fold(Sandbox::new(), |sandbox, (name, value)| sandbox.with(name, value));
+        let refused = sandbox.run(&["serve"]);
+        assert!(!refused.status.success(), "{settings:?}");
+        assert!(refused.err.contains(named), "{settings:?}: {}", refused.err);
+    }
+}

@@ -5,4 +5,5 @@ mod sandbox;
 mod configuration;
 mod keys;
 mod server;
+mod tokens;
 mod users;

@@ -164,7 +164,12 @@ impl Serving {
     }
 
     pub(crate) fn get(&self, path: &str, bearer: &str) -> Answer {
-        self.send("GET", path, &format!("Authorization: Bearer {bearer}\r\n"), "")
+        self.get_with(path, &format!("Bearer {bearer}"))
+    }
+
+    /// With this in the header `Authorization`.
+    pub(crate) fn get_with(&self, path: &str, authorization: &str) -> Answer {
+        self.send("GET", path, &format!("Authorization: {authorization}\r\n"), "")
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
@@ -183,13 +188,22 @@ impl Serving {
     /// The status of `me` within two seconds: what other processes did is heard of a little
     /// later.
     pub(crate) fn eventually_me(&self, bearer: &str, status: u16) -> Answer {
-        let mut answer = self.get("/api/v1/users/me", bearer);
+        self.eventually_me_with(&format!("Bearer {bearer}"), status)
+    }
+
+    /// The same for a personal token that is refused.
+    pub(crate) fn eventually_refuses(&self, personal: &str) -> Answer {
+        self.eventually_me_with(&format!("Token {personal}"), 401)
+    }
+
+    fn eventually_me_with(&self, authorization: &str, status: u16) -> Answer {
+        let mut answer = self.get_with("/api/v1/users/me", authorization);
         for _ in 0..40 {
             if answer.status == status {
                 break;
             }
             std::thread::sleep(Duration::from_millis(50));
-            answer = self.get("/api/v1/users/me", bearer);
+            answer = self.get_with("/api/v1/users/me", authorization);
         }
         assert_eq!(answer.status, status, "{answer:?}");
         answer

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use actix_jwt::{Auth, Credential};
-use actix_web::App;
+use actix_jwt::{Auth, Credential, JwtAuth, Problem, error_dialect};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{TestRequest, init_service};
-use auth_core::{AuthEvent, Principal};
+use actix_web::{App, web};
+use auth_core::{AuthEvent, Authority, MemoryStore, Principal, Settings};
 use serde_json::{Value, json};
 use tests::token::claims_of;
 
@@ -141,4 +143,159 @@ async fn the_places_of_credentials_are_looked_at_in_order() {
     // The first that is present decides, and a bad one is never passed over.
     let bad = sessions().insert_header(("x-token", "nonsense"));
     assert_eq!(ask(&app, bad, Some(&token)).await.status, 401);
+}
+
+#[actix_web::test]
+async fn answers_of_a_refresh_and_a_verify_can_say_more() {
+    let shop = with_anna(Shop::open().await).await;
+    let auth = Auth::builder(shop.auth.authority().clone())
+        .refresh_response(|account, body| {
+            body.insert("username".into(), account.username.as_str().into());
+            body.insert("access".into(), "forged".into());
+        })
+        .verify_response(|verified, body| {
+            body.insert("user".into(), verified.user_id().into());
+        });
+    let auth = auth.start().await.unwrap();
+    let app = init_service(App::new().configure(auth.mount("/api"))).await;
+    let pair = ask(&app, login("/api/token/"), None).await.json();
+    let body = json!({ "refresh": pair["refresh"] });
+    let refresh = TestRequest::post().uri("/api/token/refresh/").set_json(body);
+    let refreshed = ask(&app, refresh, None).await.json();
+    assert_eq!(refreshed["username"], "anna");
+    let body = json!({ "token": refreshed["access"] });
+    let verify = TestRequest::post().uri("/api/token/verify/").set_json(body);
+    assert_eq!(ask(&app, verify, None).await.body, r#"{"user":"1"}"#);
+}
+
+/// As in the tutorials: a refresh is refused for a while, and counted when it succeeded.
+#[actix_web::test]
+async fn code_runs_before_and_after_the_ready_made_routes() {
+    let shop = with_anna(Shop::open().await).await;
+    let counted = Arc::new(Mutex::new(Vec::new()));
+    let counter = Arc::clone(&counted);
+    let around = from_fn(move |request: ServiceRequest, next: Next<_>| {
+        let counter = Arc::clone(&counter);
+        async move {
+            if request.headers().contains_key("x-maintenance") {
+                return Err(Problem::forbidden().into());
+            }
+            let path = request.path().to_owned();
+            let response: ServiceResponse<_> = next.call(request).await?;
+            counter.lock().unwrap().push((path, response.status().as_u16()));
+            Ok::<_, actix_web::Error>(response)
+        }
+    });
+    let tokens = web::scope("/auth").wrap(around).configure(shop.auth.token_routes("/token"));
+    let app = init_service(App::new().service(tokens)).await;
+
+    let closed = login("/auth/token/").insert_header(("x-maintenance", "1"));
+    let closed = actix_web::test::try_call_service(&app, closed.to_request()).await;
+    assert_eq!(closed.unwrap_err().error_response().status().as_u16(), 403);
+    let pair = ask(&app, login("/auth/token/"), None).await.json();
+    let body = json!({ "refresh": pair["refresh"] });
+    let refresh = TestRequest::post().uri("/auth/token/refresh/").set_json(body);
+    assert_eq!(ask(&app, refresh, None).await.status, 200);
+    let expected = [("/auth/token/".to_owned(), 200), ("/auth/token/refresh/".to_owned(), 200)];
+    assert_eq!(*counted.lock().unwrap(), expected);
+}
+
+#[actix_web::test]
+async fn errors_can_have_a_shape_of_the_applications_own() {
+    async fn fails() -> Result<String, Problem> {
+        Err(Problem::not_found())
+    }
+
+    let shop = with_anna(Shop::open().await).await;
+    let auth = Auth::builder(shop.auth.authority().clone()).error_body(|problem| {
+        let fields: Vec<_> = problem.fields().map(|(field, _)| field).collect();
+        json!({ "error": problem.detail(), "name": problem.name(), "fields": fields })
+    });
+    let auth = auth.start().await.unwrap();
+    let app = App::new()
+        .configure(auth.mount("/api"))
+        .service(web::resource("/orders").wrap(JwtAuth).to(|| async { "orders" }))
+        .service(web::resource("/fails").to(fails))
+        .wrap(from_fn(error_dialect));
+    let app = init_service(app).await;
+    for (request, status, expected) in [
+        (
+            TestRequest::get().uri("/orders"),
+            401,
+            json!({
+                "error": "Authentication credentials were not provided.",
+                "name": "not-authenticated",
+                "fields": [],
+            }),
+        ),
+        (
+            TestRequest::post().uri("/api/token/").set_json(json!({})),
+            400,
+            json!({
+                "error": "Members of the body are not valid",
+                "name": "invalid-fields",
+                "fields": ["username", "password"],
+            }),
+        ),
+        (
+            TestRequest::get().uri("/fails"),
+            404,
+            json!({ "error": "Not found.", "name": "not-found", "fields": [] }),
+        ),
+        (
+            TestRequest::get().uri("/api/token/"),
+            405,
+            json!({
+                "error": "Method \"GET\" not allowed.",
+                "name": "method-not-allowed",
+                "fields": [],
+            }),
+        ),
+    ] {
+        let reply = ask(&app, request, None).await;
+        assert_eq!((reply.status, reply.json()), (status, expected));
+        assert_eq!(reply.headers.get("content-type").unwrap(), "application/json");
+        assert_eq!(reply.headers.contains_key("www-authenticate"), status == 401);
+        assert_eq!(reply.headers.contains_key("allow"), status == 405);
+    }
+}
+
+#[actix_web::test]
+async fn a_chain_that_does_not_go_together_does_not_start() {
+    let shop = Shop::open().await;
+    let with = |change: fn(&mut Settings)| {
+        let mut settings = Settings::with_signing_key(tests::token::SIGNING_KEY);
+        change(&mut settings);
+        let builder = Authority::builder(settings).store(MemoryStore::new());
+        builder.users(shop.users.clone()).build().unwrap()
+    };
+    let (bearer, token) = (Credential::bearer(), Credential::token());
+    for (authority, chain, words) in [
+        (with(|_| {}), vec![], "there is none"),
+        (with(|_| {}), vec![bearer.clone(), token.clone(), bearer.clone()], "there twice"),
+        (
+            with(|settings| settings.auth_header_types = vec!["token".into()]),
+            vec![token.clone(), bearer.clone()],
+            "auth_header_types has `Token`",
+        ),
+        (
+            with(|settings| settings.auth_header_name = "X-Token".into()),
+            vec![token.clone()],
+            "has no effect",
+        ),
+        (
+            with(|settings| settings.personal_token_prefix = "shop".into()),
+            vec![bearer.clone()],
+            "has no effect",
+        ),
+    ] {
+        let error = Auth::builder(authority).credentials(chain).start().await.unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    // In a header of its own the word means nothing else.
+    let authority = with(|settings| {
+        settings.auth_header_types = vec!["Token".into()];
+        settings.auth_header_name = "X-Token".into();
+    });
+    Auth::builder(authority).credentials([token, bearer]).start().await.unwrap();
 }

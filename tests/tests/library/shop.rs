@@ -124,6 +124,13 @@ pub(crate) struct Reply {
     pub(crate) body: String,
 }
 
+impl Reply {
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
 /// Sends a request, with a bearer token where there is one.
 pub(crate) async fn ask<S, B>(service: &S, request: TestRequest, token: Option<&str>) -> Reply
 where
