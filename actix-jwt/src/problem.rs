@@ -186,6 +186,14 @@ impl Problem {
         Self::plain(Cause::Malformed)
     }
 
+    /// 400: what is wrong with each field of the body.
+    pub fn invalid_fields<T: Into<Cow<'static, str>>>(
+        fields: impl IntoIterator<Item = (&'static str, T)>,
+    ) -> Self {
+        let fields = fields.into_iter().map(|(name, problem)| (name, problem.into()));
+        Self::plain(Cause::Fields(fields.collect()))
+    }
+
     /// 405, with the methods that are allowed, such as `"GET, POST"`.
     pub fn method_not_allowed(method: &str, allow: &'static str) -> Self {
         Self::plain(Cause::Method { method: method.to_owned(), allow })

@@ -4,7 +4,8 @@ use actix_web::HttpRequest;
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 use auth_core::SessionId;
-use auth_core::token::{Refreshed, csrf_token};
+use auth_core::claims::DEFAULT_USER_TYPE;
+use auth_core::token::{Login, Refreshed, TokenPair, csrf_token};
 use chrono::{DateTime, Utc};
 
 use crate::auth::Auth;
@@ -46,12 +47,27 @@ impl RefreshCookie {
         Self { name, path }
     }
 
-    /// The cookies of a login: the refresh token, and the CSRF token.
-    pub fn issued(
+    /// Logs in by password with what a page of this site sent.
+    ///
+    /// # Errors
+    /// 401 for wrong credentials, 403 for a request of another site, which might log its victim in as somebody
+    /// else, 503 in an outage.
+    pub async fn log_in(
         &self,
         auth: &Auth,
-        login: &auth_core::token::Login<auth_core::token::TokenPair>,
-    ) -> [Cookie<'static>; 2] {
+        request: &HttpRequest,
+        login: &str,
+        password: &str,
+    ) -> Result<Login<TokenPair>, Problem> {
+        csrf::check_login(request, &auth.inner().trusted_origins)
+            .map_err(|fault| auth.problem(Cause::Csrf(fault)))?;
+        let client = auth.client(request);
+        let login = auth.authority().login(DEFAULT_USER_TYPE, login, password, &client).await;
+        login.map_err(|error| auth.problem(error))
+    }
+
+    /// The cookies of a login: the refresh token, and the CSRF token.
+    pub fn issued(&self, auth: &Auth, login: &Login<TokenPair>) -> [Cookie<'static>; 2] {
         let refresh = login.granted.refresh.expose();
         self.pair(auth, refresh, login.session.id, login.session.ends_at())
     }

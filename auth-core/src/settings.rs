@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::claims::TokenKind;
 use crate::clock::CLOCKS_DIFFER;
-use crate::error::Fault;
+use crate::error::{Fault, SettingsError};
 use crate::session::BindSession;
 
 mod value;
@@ -297,6 +297,27 @@ settings! {
 }
 
 impl Settings {
+    /// The defaults, and what the environment says: each setting by its name in upper case.
+    ///
+    /// # Errors
+    /// Everything that cannot be read, without the values. [`AuthorityBuilder::build`](crate::AuthorityBuilder::build)
+    /// finds what is wrong with the whole.
+    pub fn from_env() -> Result<Self, SettingsError> {
+        let names = Self::NAMES.iter().copied().chain(Self::names_in_code());
+        let mut settings = Self::default();
+        let mut faults = Vec::new();
+        for name in names {
+            let variable = name.to_ascii_uppercase();
+            let Some(value) = std::env::var_os(&variable) else { continue };
+            let outcome = match value.to_str() {
+                Some(text) => settings.set(name, &Value::from(text)),
+                None => Err(Fault::new(name, "is not UTF-8")),
+            };
+            faults.extend(outcome.err().map(|fault| Fault::new(variable, fault.problem)));
+        }
+        if faults.is_empty() { Ok(settings) } else { Err(SettingsError(faults)) }
+    }
+
     /// The names of SimpleJWT's settings that are code here: [`Settings::set`] refuses them, and says what
     /// they are.
     pub fn names_in_code() -> impl Iterator<Item = &'static str> {
