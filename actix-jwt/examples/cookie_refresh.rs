@@ -1,5 +1,6 @@
 //! A single-page application that keeps its refresh token in a cookie: sign up, log in, refresh, log out.
-//! Users and sessions are in memory. `cargo run -p actix-jwt --example cookie_refresh`, then
+//! Users and sessions are in memory, settings in the environment (`ROTATE_REFRESH_TOKENS=false`).
+//! `cargo run -p actix-jwt --example cookie_refresh`, then
 //!
 //! ```sh
 //! AT=http://127.0.0.1:8080 JSON='Content-Type: application/json'
@@ -7,8 +8,6 @@
 //! curl -H "$JSON" -d '{"email":"ann@example.org","password":"correct horse"}' -c jar $AT/login/
 //! curl -b jar -c jar -X POST -H "X-CSRFToken: $(awk '/csrftoken/ {print $7}' jar)" $AT/token/refresh/
 //! ```
-//!
-//! Every setting can be given in the environment: `ROTATE_REFRESH_TOKENS=false`, `LISTEN=127.0.0.1:0`.
 
 use std::collections::HashMap;
 use std::env;
@@ -20,7 +19,8 @@ use actix_jwt::auth_core::{
     random,
 };
 use actix_jwt::{Auth, AuthUser, Problem, RefreshCookie};
-use actix_web::middleware::NormalizePath;
+use actix_web::cookie::Cookie;
+use actix_web::middleware::{NormalizePath, TrailingSlash};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -40,18 +40,17 @@ async fn sign_up(
     form: web::Json<Credentials>,
 ) -> Result<HttpResponse, Problem> {
     let Credentials { email, password } = form.into_inner();
-    let is_address = email.split_once('@').is_some_and(|(name, host)| {
-        !name.is_empty() && host.contains('.') && !email.contains(char::is_whitespace)
-    });
-    if !is_address {
-        return Err(Problem::invalid_fields([("email", "Enter a valid email address.")]));
+    let field = |name, problem: String| Err(Problem::invalid_fields([(name, problem)]));
+    if !email.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.')) {
+        return field("email", "Enter a valid email address.".into());
     }
-    check_new(&password)
-        .map_err(|weak| Problem::invalid_fields([("password", weak.to_string())]))?;
+    if let Err(weak) = check_new(&password) {
+        return field("password", weak.to_string());
+    }
     let hash = auth.authority().hash_password(&password).await?;
     match users.add(&email, hash) {
-        true => Ok(HttpResponse::Created().json(said(201, "signed up"))),
-        false => Err(Problem::invalid_fields([("email", "This address is taken.")])),
+        true => Ok(HttpResponse::Created().json(json!({ "code": 201, "message": "signed up" }))),
+        false => field("email", "This address is taken.".into()),
     }
 }
 
@@ -61,42 +60,36 @@ async fn log_in(
     form: web::Json<Credentials>,
 ) -> Result<HttpResponse, Problem> {
     let login = COOKIE.log_in(&auth, &request, &form.email, &form.password).await?;
-    let mut answer = HttpResponse::Ok();
-    for cookie in COOKIE.issued(&auth, &login) {
-        answer.cookie(cookie);
-    }
-    Ok(answer.json(with_token("logged in", login.granted.access.expose())))
+    let token = json!({ "access": login.granted.access.expose() });
+    let body = json!({ "code": 200, "message": "logged in", "token": token });
+    Ok(answer(COOKIE.issued(&auth, &login), body))
 }
 
 async fn refresh(auth: Auth, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let refreshed = COOKIE.refresh(&auth, &request).await?;
-    let mut answer = HttpResponse::Ok();
-    for cookie in COOKIE.renewed(&auth, &refreshed) {
-        answer.cookie(cookie);
-    }
-    Ok(answer.json(with_token("new accessToken", refreshed.access.expose())))
+    let token = json!({ "access": refreshed.access.expose() });
+    let body = json!({ "code": 200, "message": "new accessToken", "token": token });
+    Ok(answer(COOKIE.renewed(&auth, &refreshed), body))
 }
 
 /// With the access token: the cookie does not come here.
 async fn log_out(auth: Auth, user: AuthUser) -> Result<HttpResponse, Problem> {
     auth.authority().logout(&user).await?;
+    Ok(answer(COOKIE.cleared(&auth), json!({ "code": 200, "message": "logged out" })))
+}
+
+/// Tokens are not for caches (RFC 6749 §5.1).
+fn answer(cookies: impl IntoIterator<Item = Cookie<'static>>, body: Value) -> HttpResponse {
     let mut answer = HttpResponse::Ok();
-    for cookie in COOKIE.cleared(&auth) {
+    answer.insert_header(("Cache-Control", "no-store"));
+    for cookie in cookies {
         answer.cookie(cookie);
     }
-    Ok(answer.json(said(200, "logged out")))
+    answer.json(body)
 }
 
-async fn me(user: AuthUser) -> web::Json<Value> {
-    web::Json(json!({ "id": user.user_id() }))
-}
-
-fn said(code: u16, message: &str) -> Value {
-    json!({ "code": code, "message": message })
-}
-
-fn with_token(message: &str, access: &str) -> Value {
-    json!({ "code": 200, "message": message, "token": { "access": access } })
+async fn me(user: AuthUser) -> String {
+    user.user_id().to_owned()
 }
 
 #[actix_web::main]
@@ -115,8 +108,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .app_data(auth.clone())
             .app_data(web::Data::new(users.clone()))
             .app_data(web::JsonConfig::default().error_handler(malformed))
-            .wrap(actix_web::middleware::DefaultHeaders::new().add(("Cache-Control", "no-store")))
-            .wrap(NormalizePath::new(actix_web::middleware::TrailingSlash::Always))
+            .wrap(NormalizePath::new(TrailingSlash::Always))
             .route("/signup/", web::post().to(sign_up))
             .route("/login/", web::post().to(log_in))
             .route("/token/refresh/", web::post().to(refresh))
@@ -128,7 +120,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(server.run().await?)
 }
 
-/// The users, by their addresses. A real directory asks a database: see `demo-app/src/users.rs`.
+/// By address. A real directory asks a database: see `demo-app/src/users.rs`.
 #[derive(Clone, Default)]
 struct Users(Arc<RwLock<HashMap<String, Account>>>);
 
@@ -140,9 +132,7 @@ impl Users {
             Account::new(Principal::new("user", (users.len() + 1).to_string()), email);
         account.password_hash = Some(hash);
         let email = email.to_lowercase();
-        let is_new = !users.contains_key(&email);
-        users.entry(email).or_insert(account);
-        is_new
+        !users.contains_key(&email) && users.insert(email, account).is_none()
     }
 }
 

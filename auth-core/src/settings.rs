@@ -21,7 +21,6 @@ mod value;
 use value::FromValue;
 
 const MINUTE: Duration = Duration::from_secs(60);
-const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 const DEFAULT_TYPE_BASE: &str = "/problems/";
 const DAY: Duration = Duration::from_secs(86_400);
 const MAX_FOREIGN_LIFETIME: Duration = Duration::from_secs(300 * 366 * 86_400);
@@ -203,7 +202,7 @@ settings! {
     blacklist_after_rotation: Option<bool> = None;
     /// How long the token before the current one is still answered with the current one: for
     /// lost answers and several tabs. 0 to 60 seconds. Default 10 seconds.
-    refresh_grace: Duration = DEFAULT_GRACE;
+    refresh_grace: Duration = Duration::from_secs(10);
     /// Whether a login is noted in the directory. Default true (SimpleJWT: false).
     update_last_login: bool = true;
     /// The algorithm of `signing_key` and `verifying_key`: HS256, HS384, HS512, RS256, RS384, RS512,
@@ -405,11 +404,6 @@ impl Settings {
         if self.blacklist_after_rotation == Some(true) && !self.rotate_refresh_tokens {
             let problem = "has no effect while rotate_refresh_tokens is false";
             fault("blacklist_after_rotation", problem.into());
-        }
-        if self.refresh_grace != DEFAULT_GRACE && !self.revoke_on_reuse() {
-            let problem = "has no effect where spent refresh tokens are accepted anyway \
-                           (rotate_refresh_tokens, blacklist_after_rotation)";
-            fault("refresh_grace", problem.into());
         }
         if self.revoke_token_claim.is_some() {
             let problem = "has no effect: a change of password is a revocation, and no token \

@@ -22,6 +22,7 @@ mod app;
 #[cfg(unix)]
 mod cluster;
 mod database;
+mod example;
 mod logs;
 mod personas;
 mod process;
@@ -34,6 +35,7 @@ pub use app::{NewUser, TestApp, User};
 #[cfg(unix)]
 pub use cluster::{Cluster, run_on_a_cluster};
 pub use database::{Database, TestDb, run};
+pub use example::Example;
 pub use logs::Logs;
 pub use personas::{Anonymous, ApiClient, Browser, Csrf};
 pub use process::Process;

@@ -91,7 +91,9 @@ impl Drop for Process {
 /// The program with nothing in its environment but what it needs.
 fn command(db: &TestDb, settings: &[(&str, &str)]) -> Command {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    let mut command = Command::new(BINARY.get_or_init(build));
+    let file = format!("demo-app{}", env::consts::EXE_SUFFIX);
+    let binary = BINARY.get_or_init(|| built(&["--bin", "demo-app"], &file));
+    let mut command = Command::new(binary);
     command.env_clear().env("DATABASE_URL", db.url());
     if !settings.iter().any(|(name, _)| name.starts_with("SIGNING_KEY")) {
         command.env("SIGNING_KEY", SIGNING_KEY);
@@ -100,8 +102,9 @@ fn command(db: &TestDb, settings: &[(&str, &str)]) -> Command {
     command
 }
 
+/// A program of the workspace, by cargo's name for it and its file below the target directory.
 /// `cargo test` builds the libraries of other packages, not their programs.
-fn build() -> PathBuf {
+pub(crate) fn built(which: &[&str], file: &str) -> PathBuf {
     // target/debug/deps/sessions-0123456789abcdef
     let this = env::current_exe().expect("a test knows its file");
     let profile = this.ancestors().nth(2).expect("a test is in target/*/deps").to_owned();
@@ -110,11 +113,11 @@ fn build() -> PathBuf {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // The whole workspace is named, so that features are as they are in the tests: what is
     // built already is not built again.
-    cargo.args(["build", "--quiet", "--workspace", "--bin", "demo-app", "--target-dir"]);
+    cargo.args(["build", "--quiet", "--workspace"]).args(which).arg("--target-dir");
     cargo.arg(target).current_dir(env!("CARGO_MANIFEST_DIR"));
     if profile.file_name().is_some_and(|name| name == "release") {
         cargo.arg("--release");
     }
-    assert!(cargo.status().expect("cargo can be started").success(), "demo-app does not build");
-    profile.join(format!("demo-app{}", env::consts::EXE_SUFFIX))
+    assert!(cargo.status().expect("cargo can be started").success(), "{file} does not build");
+    profile.join(file)
 }

@@ -284,8 +284,6 @@ fn a_setting_without_effect_is_refused_by_name() {
             &[("ROTATE_REFRESH_TOKENS", "false"), ("BLACKLIST_AFTER_ROTATION", "true")][..],
             "blacklist_after_rotation",
         ),
-        (&[("ROTATE_REFRESH_TOKENS", "false"), ("REFRESH_GRACE", "5s")], "refresh_grace"),
-        (&[("BLACKLIST_AFTER_ROTATION", "false"), ("REFRESH_GRACE", "5s")], "refresh_grace"),
         (&[("REVOKE_TOKEN_CLAIM", "hash_password")], "revoke_token_claim"),
         (&[("JWK_URL", "https://issuer.example/jwks.json"), ("ISSUER", "x")], "jwk_url"),
         (&[("SIGNING_KEY", SECRET), ("VERIFYING_KEY", "x")], "verifying_key"),
