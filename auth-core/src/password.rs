@@ -4,6 +4,17 @@
 //! that keep their memory; a bounded queue stands before them. So a flood of logins takes neither
 //! the processors nor the memory from other requests: what finds no place in the queue for a
 //! moment is told to come back.
+//!
+//! # Hashes of other programs
+//!
+//! Every argon2 hash in PHC format is verified, and what Django stores (`pbkdf2_sha256`, `pbkdf2_sha1`,
+//! `bcrypt_sha256`, `bcrypt`, `scrypt`, `argon2`): a login replaces it by one of today. A hash that
+//! asks for more than 256 MiB or some seconds matches nobody.
+//!
+//! A wrong password takes the time of the stored hash and that of today's; for a user who does not
+//! exist, or whose hash is of today, only the latter. So the time of an answer tells that there is a
+//! user of this name who has not logged in since they came from the other program, and which kind of
+//! hash they have; never whether the password was nearly right.
 
 use std::fmt;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -20,11 +31,20 @@ use crate::error::Outage;
 use crate::priority::{BACKGROUND, step_back};
 use crate::{patience, random};
 
+mod argon;
+mod django;
+
+use argon::ArgonHash;
+use django::DjangoHash;
+
 /// The parameters of OWASP's Password Storage Cheat Sheet for argon2id: 19 MiB, two passes, one
 /// lane (ASVS 11.4.2).
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const PARALLELISM: u32 = 1;
+
+/// For work that is done for its time only.
+const NO_SALT: [u8; 16] = [0; 16];
 
 /// ASVS 6.2.1, which recommends 15, as NIST SP 800-63B-4 asks of a password without a second
 /// factor: an application that has none may ask for more.
@@ -60,7 +80,8 @@ pub fn check_new(password: &str) -> Result<(), WeakPassword> {
     }
 }
 
-/// A stored password hash in PHC format (`$argon2id$v=19$m=19456,t=2,p=1$…`).
+/// A stored password hash: ours, in PHC format (`$argon2id$v=19$m=19456,t=2,p=1$…`), or one that Django
+/// stored (`pbkdf2_sha256$…`).
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(String);
 
@@ -73,6 +94,22 @@ impl PasswordHash {
     /// What the application stores.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is a hash of a kind that can be verified here. Where it is not (an unusable password of
+    /// Django, `!…`; an unsalted MD5; a hash that asks for too much), nobody can log in with it.
+    pub fn is_verifiable(&self) -> bool {
+        Stored::parse(&self.0).is_some()
+    }
+
+    /// Reads it. That it cannot be read is logged, without it; that the user has no password is nothing
+    /// to tell.
+    fn parse(&self) -> Option<Stored<'_>> {
+        let parsed = Stored::parse(&self.0);
+        if parsed.is_none() && !django::is_unusable(&self.0) {
+            tracing::error!("a stored password hash has an unknown format: nobody can match it");
+        }
+        parsed
     }
 
     /// Hashes a new password, now and on this thread: for command-line tools. In a server,
@@ -233,26 +270,28 @@ impl Hasher {
     }
 
     fn verify(&mut self, password: &str, stored: Option<&PasswordHash>) -> Result<Verdict, Outage> {
-        let Some(stored) = stored.and_then(Parsed::new) else {
-            self.hash(password, &[0; 16])?;
+        let Some(parsed) = stored.and_then(PasswordHash::parse) else {
+            self.hash(password, &NO_SALT)?;
             return Ok(Verdict::Mismatch);
         };
-        let is_todays = stored.is_made_with(&self.argon);
-        let computed = if is_todays {
-            phc::Output::new(&self.hash(password, &stored.salt)?)
-        } else {
-            let mut out = vec![0; stored.output.as_bytes().len()];
-            Argon2::new(stored.algorithm, stored.version, stored.params)
-                .hash_password_into(password.as_bytes(), &stored.salt, &mut out)
-                .map_err(Outage::because)?;
-            phc::Output::new(&out)
+        let matches = match parsed {
+            Stored::Argon(hash) if hash.is_made_with(&self.argon) => {
+                let matches = hash.is(&self.hash(password, hash.salt())?);
+                return Ok(if matches {
+                    Verdict::Match { upgrade: None }
+                } else {
+                    Verdict::Mismatch
+                });
+            }
+            Stored::Argon(hash) => hash.matches(password)?,
+            Stored::Django(hash) => hash.matches(password)?,
         };
-        // `Output` compares in constant time.
-        if computed.map_err(Outage::because)? != stored.output {
+        // Who is wrong waits for a hash of today too: a cheap old one is not told by its time.
+        if !matches {
+            self.hash(password, &NO_SALT)?;
             return Ok(Verdict::Mismatch);
         }
-        let upgrade = if is_todays { None } else { Some(self.create(password)?) };
-        Ok(Verdict::Match { upgrade })
+        Ok(Verdict::Match { upgrade: Some(self.create(password)?) })
     }
 
     fn hash(&mut self, password: &str, salt: &[u8]) -> Result<[u8; 32], Outage> {
@@ -264,42 +303,20 @@ impl Hasher {
     }
 }
 
-/// The parts of an argon2 hash.
-struct Parsed {
-    algorithm: Algorithm,
-    version: Version,
-    params: Params,
-    salt: phc::Salt,
-    output: phc::Output,
+/// A stored hash, read.
+enum Stored<'a> {
+    Argon(ArgonHash),
+    Django(DjangoHash<'a>),
 }
 
-impl Parsed {
-    /// `None` for a text that is no argon2 hash: nobody's password matches it.
-    fn new(stored: &PasswordHash) -> Option<Self> {
-        let parsed = Self::parse(stored.as_str());
-        if parsed.is_none() {
-            tracing::error!("a stored password hash has an unknown format: nobody can match it");
+impl<'a> Stored<'a> {
+    /// `None` for a text that is no hash, or one that asks for too much: nobody's password matches it.
+    fn parse(text: &'a str) -> Option<Self> {
+        if text.starts_with('$') {
+            ArgonHash::parse(text).map(Self::Argon)
+        } else {
+            DjangoHash::parse(text).map(Self::Django)
         }
-        parsed
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let hash = phc::PasswordHash::new(text).ok()?;
-        Some(Self {
-            algorithm: Algorithm::new(hash.algorithm.as_str()).ok()?,
-            version: hash.version.map_or(Some(Version::V0x13), |v| Version::try_from(v).ok())?,
-            params: Params::try_from(&hash).ok()?,
-            salt: hash.salt?,
-            output: hash.hash?,
-        })
-    }
-
-    fn is_made_with(&self, argon: &Argon2<'_>) -> bool {
-        let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
-        self.algorithm == Algorithm::Argon2id
-            && self.version == Version::V0x13
-            && costs(&self.params) == costs(argon.params())
-            && self.output.as_bytes().len() == 32
     }
 }
 
@@ -338,11 +355,95 @@ mod tests {
         assert!(matches!(hasher.verify("wrong", Some(&weak)).unwrap(), Verdict::Mismatch));
     }
 
+    /// What Django made of this password, with a fraction of its usual costs.
+    const FROM_DJANGO: [&str; 6] = [
+        "pbkdf2_sha256$20000$njpfffrSeJ6O6l5zJ9EHQr$iK99SlFisoDvoZoj1g0OIl1/jg3JKUCN3xWtJiCPa7M=",
+        "pbkdf2_sha1$20000$YzEz6nIUAeSSlOU0Yols9o$uwFYa5Ousi2LGW2XQs7OpjayJEw=",
+        "bcrypt_sha256$$2b$05$p4ndjFPMjFaycBYUJqW8V.yDAjJy9H1gql8M22yN7nvEyDJEUhyRy",
+        "bcrypt$$2b$05$Jbbq70btCBC3s8x9.ModUugcDrt2PirIsCK1gEVzqI5B2FsJHyM4e",
+        "scrypt$1024$u61jDBgMgq3uEmzCGw300l$4$3$OvqNA/XmQkOLp9eMfLDqFVlZOiw46onEkHeF4cgR+AEp\
+         vDFvG9HhUnNLS6AqmCvRi19kvFn3V7uSh+snWkvojA==",
+        "argon2$argon2id$v=19$m=512,t=2,p=8$ZGpFWklXc0RXbnlVME1LQTJmWTJQdw$4UYTM0iLaqc8fLrTK\
+         lsP7zFTf3EVnLqUgQreoZs4NY8",
+    ];
+    const DJANGO_PASSWORD: &str = "correct horse battery staple";
+
+    #[test]
+    fn a_hash_of_django_is_replaced_by_one_of_today() {
+        let mut hasher = Hasher::new().unwrap();
+        for stored in FROM_DJANGO {
+            let stored = PasswordHash::from_stored(stored);
+            assert!(stored.is_verifiable());
+            match hasher.verify(DJANGO_PASSWORD, Some(&stored)).unwrap() {
+                Verdict::Match { upgrade: Some(new) } => {
+                    assert!(new.as_str().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+                    let again = hasher.verify(DJANGO_PASSWORD, Some(&new)).unwrap();
+                    assert!(matches!(again, Verdict::Match { upgrade: None }));
+                }
+                other => panic!("{}: {other:?}", stored.as_str()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_hash_of_today_in_the_writing_of_django_is_replaced_too() {
+        let mut hasher = Hasher::new().unwrap();
+        let ours = hasher.create("correct horse").unwrap();
+        let stored = PasswordHash::from_stored(format!("argon2{}", ours.as_str()));
+        match hasher.verify("correct horse", Some(&stored)).unwrap() {
+            Verdict::Match { upgrade: Some(new) } => {
+                assert!(new.as_str().starts_with("$argon2id$"))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_wrong_password_takes_the_work_of_a_hash_of_today_whatever_is_stored() {
+        let of_others = FROM_DJANGO.into_iter().chain([
+            "$argon2id$v=19$m=512,t=2,p=8$ZGpFWklXc0RXbnlVME1LQTJmWTJQdw$4UYTM0iLaqc8fLrTKlsP7zFTf3E\
+             VnLqUgQreoZs4NY8",
+            "!FBL6I4tC5oX8FPqR5peg6MbRmOnaWazSG1qZfrjb",
+            "no hash",
+        ]);
+        for stored in of_others.map(Some).chain([None]) {
+            let mut hasher = Hasher::new().unwrap();
+            let stored = stored.map(PasswordHash::from_stored);
+            let verdict = hasher.verify("wrong", stored.as_ref()).unwrap();
+            assert!(matches!(verdict, Verdict::Mismatch));
+            // The lane's memory is written by the hash of today only.
+            let is_written = |block: &Block| block.as_ref().iter().any(|word| *word != 0);
+            assert!(hasher.memory.iter().all(is_written), "{:?}", stored.map(|hash| hash.0));
+        }
+    }
+
+    #[test]
+    fn a_hash_that_asks_for_too_much_matches_nobody() {
+        for costs in ["m=262145,t=1", "m=4194304,t=1", "m=19456,t=4294967295"] {
+            let stored = format!(
+                "$argon2id$v=19${costs},p=1$ZGpFWklXc0RXbnlVME1LQTJmWTJQdw$4UYTM0iLaqc8fLrTKlsP7zFTf3E\
+                 VnLqUgQreoZs4NY8"
+            );
+            let stored = PasswordHash::from_stored(stored);
+            assert!(!stored.is_verifiable(), "{costs}");
+            let verdict = Hasher::new().unwrap().verify("correct horse", Some(&stored)).unwrap();
+            assert!(matches!(verdict, Verdict::Mismatch));
+        }
+    }
+
     #[test]
     fn nobody_matches_what_is_not_a_hash() {
         let mut hasher = Hasher::new().unwrap();
-        for stored in ["", "!", "correct horse", "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA"] {
+        for stored in [
+            "",
+            "!",
+            "correct horse",
+            "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA",
+            "!FBL6I4tC5oX8FPqR5peg6MbRmOnaWazSG1qZfrjb",
+            "md5$VREbjcCEmsokqZnaJIXPWm$726b4ddfc2c5dbe016aa2187f37a08b8",
+        ] {
             let stored = PasswordHash::from_stored(stored);
+            assert!(!stored.is_verifiable());
             let verdict = hasher.verify("correct horse", Some(&stored)).unwrap();
             assert!(matches!(verdict, Verdict::Mismatch));
         }

@@ -19,10 +19,12 @@ use demo_app::users::{NewUser, Rights, User, UserError, Users};
 use demo_app::{Config, StartError, telemetry};
 use tracing::level_filters::LevelFilter;
 
+mod import;
 mod keys;
 mod sessions;
 mod tokens;
 
+use import::{ImportArgs, ImportError};
 use keys::KeysCommand;
 use sessions::SessionsCommand;
 use tokens::TokensCommand;
@@ -125,6 +127,9 @@ enum Command {
     Deactivate { name: String },
     /// Let a user log in again.
     Activate { name: String },
+    /// Import the users of a Django project, with their ids and passwords: nobody has to log in anew.
+    /// Doing it again imports those who are new.
+    ImportDjangoUsers(ImportArgs),
     /// Show or end the sessions of a user.
     #[command(subcommand)]
     Sessions(SessionsCommand),
@@ -167,6 +172,8 @@ enum Failure {
     KeyInUse(KeyDirectoryError),
     #[error(transparent)]
     Keys(KeyDirectoryError),
+    #[error(transparent)]
+    Import(#[from] ImportError),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -271,6 +278,7 @@ async fn run(cli: Cli) -> Result<String, Failure> {
         }
         Command::Deactivate { name } => set_active(config, name, false).await,
         Command::Activate { name } => set_active(config, name, true).await,
+        Command::ImportDjangoUsers(args) => import::run(config, args).await,
         Command::Sessions(command) => sessions::run(config, command).await,
         Command::Tokens(command) => tokens::run(config, command).await,
         Command::Keys(command) => keys::run(config, command, Clock::system().now()),

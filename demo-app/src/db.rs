@@ -1,5 +1,7 @@
 //! The database: one SQLite file, or PostgreSQL.
 
+use std::time::Duration;
+
 use auth_core::store::diesel::{
     PgDb, PgOptions, PgStore, SqliteDb, SqliteOptions, SqliteStore, UrlError,
 };
@@ -49,13 +51,26 @@ impl Db {
     /// # Errors
     /// [`OpenError`].
     pub fn open(url: &DatabaseUrl) -> Result<Self, OpenError> {
+        Self::open_with(url, SqliteOptions::default(), PgOptions::default())
+    }
+
+    /// Opens it for work that may take as long as `deadline`: for commands, not for a server.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_for_long(url: &DatabaseUrl, deadline: Duration) -> Result<Self, OpenError> {
+        let sqlite = SqliteOptions { deadline, ..SqliteOptions::default() };
+        Self::open_with(url, sqlite, PgOptions { deadline, ..PgOptions::default() })
+    }
+
+    fn open_with(
+        url: &DatabaseUrl,
+        sqlite: SqliteOptions,
+        postgres: PgOptions,
+    ) -> Result<Self, OpenError> {
         Ok(match url {
-            DatabaseUrl::Sqlite(path) => {
-                Self::Sqlite(SqliteDb::open(path, SqliteOptions::default())?)
-            }
-            DatabaseUrl::Postgres(url) => {
-                Self::Postgres(PgDb::open(url.expose(), PgOptions::default())?)
-            }
+            DatabaseUrl::Sqlite(path) => Self::Sqlite(SqliteDb::open(path, sqlite)?),
+            DatabaseUrl::Postgres(url) => Self::Postgres(PgDb::open(url.expose(), postgres)?),
         })
     }
 

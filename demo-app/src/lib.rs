@@ -16,6 +16,7 @@ use auth_core::{Authority, Clock, Fault, KeyDirectory, KeyRing, Outage, Settings
 mod app;
 pub mod config;
 pub mod db;
+pub mod django;
 mod key_file;
 pub mod telemetry;
 pub mod users;
@@ -55,6 +56,17 @@ pub enum StartError {
     /// The address cannot be had.
     #[error("cannot listen on {0}: {1}")]
     Bind(SocketAddr, #[source] io::Error),
+}
+
+impl From<OpenError> for StartError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Url(error) => {
+                SettingsError(vec![Fault::new("database_url", error.to_string())]).into()
+            }
+            OpenError::Outage(outage) => Self::Database(outage),
+        }
+    }
 }
 
 /// Opens the database, brings it up to date, finds or makes the signing key, and listens.
@@ -111,12 +123,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
 /// # Errors
 /// [`StartError::Settings`] for a URL that cannot work, [`StartError::Database`].
 pub fn open_database(config: &Config) -> Result<Db, StartError> {
-    Db::open(&config.database).map_err(|error| match error {
-        OpenError::Url(error) => {
-            SettingsError(vec![Fault::new("database_url", error.to_string())]).into()
-        }
-        OpenError::Outage(outage) => StartError::Database(outage),
-    })
+    Db::open(&config.database).map_err(StartError::from)
 }
 
 /// An authority over this database. Its tokens carry `username` and `email`, so that nobody has

@@ -1,6 +1,6 @@
 //! The users: a table, what is done with it, and how authentication sees it.
 //!
-//! All SQL about users is here and in the migrations, whose triggers end the sessions of a user
+//! All SQL about users is here, in `import`, and in the migrations, whose triggers end the sessions of a user
 //! who is deleted or deactivated, and the access tokens of one whose rights change.
 
 use std::fmt;
@@ -13,6 +13,10 @@ use diesel::prelude::*;
 use serde_json::Map;
 
 use crate::db::{Db, run};
+mod import;
+
+pub use import::{Import, Imported, Refused, WhyRefused};
+
 use schema::users;
 
 const USER_TYPE: &str = auth_core::claims::DEFAULT_USER_TYPE;
@@ -117,21 +121,8 @@ impl NewUser {
     }
 
     fn check(&self) -> Result<(), UserError> {
-        if !(1..=MAX_NAME_CHARS).contains(&self.username.chars().count())
-            || !self.username.chars().all(is_name_char)
-        {
-            return Err(UserError::BadName);
-        }
-        let is_address = self.email.split_once('@').is_some_and(|(local, domain)| {
-            !local.is_empty() && !domain.is_empty() && !domain.contains('@')
-        });
-        if !self.email.is_empty()
-            && (!is_address
-                || self.email.chars().count() > MAX_EMAIL_CHARS
-                || self.email.contains(|c: char| c.is_whitespace() || c.is_control()))
-        {
-            return Err(UserError::BadEmail);
-        }
+        check_name(&self.username)?;
+        check_email(&self.email)?;
         check_rights(self.role.as_deref(), &self.scopes)?;
         Ok(password::check_new(&self.password)?)
     }
@@ -158,6 +149,28 @@ fn check_rights(role: Option<&str>, scopes: &[String]) -> Result<(), UserError> 
             && scope.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
     };
     scopes.iter().all(is_scope).then_some(()).ok_or(UserError::BadScope)
+}
+
+fn check_name(name: &str) -> Result<(), UserError> {
+    if !(1..=MAX_NAME_CHARS).contains(&name.chars().count()) || !name.chars().all(is_name_char) {
+        return Err(UserError::BadName);
+    }
+    Ok(())
+}
+
+/// An empty one is none.
+fn check_email(email: &str) -> Result<(), UserError> {
+    let is_address = email.split_once('@').is_some_and(|(local, domain)| {
+        !local.is_empty() && !domain.is_empty() && !domain.contains('@')
+    });
+    if !email.is_empty()
+        && (!is_address
+            || email.chars().count() > MAX_EMAIL_CHARS
+            || email.contains(|c: char| c.is_whitespace() || c.is_control()))
+    {
+        return Err(UserError::BadEmail);
+    }
+    Ok(())
 }
 
 fn is_role(role: &str) -> bool {

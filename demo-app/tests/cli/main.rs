@@ -3,6 +3,7 @@
 mod sandbox;
 
 mod configuration;
+mod django;
 mod keys;
 mod server;
 mod tokens;

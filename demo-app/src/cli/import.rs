@@ -1,0 +1,100 @@
+//! `demo-app import-django-users`: the users of a Django project, with their ids and passwords.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use clap::Args;
+use demo_app::Config;
+use demo_app::config::DatabaseUrl;
+use demo_app::db::Db;
+use demo_app::django::{self, SourceError};
+use demo_app::users::{Import, Refused, Users};
+
+use super::Failure;
+
+/// How long it may take to write them.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+#[derive(Args)]
+pub(super) struct ImportArgs {
+    /// The database of the Django project, sqlite://PATH or postgres://…. It is only read.
+    #[arg(env = "DJANGO_DATABASE_URL", hide_env_values = true)]
+    from: String,
+    /// The table, or view, of the users. Of a custom model it is APP_MODEL in lower case.
+    #[arg(long, default_value = "auth_user")]
+    table: String,
+    /// Import the others where some cannot be. Otherwise nobody is imported then.
+    #[arg(long)]
+    skip_refused: bool,
+    /// Say what would happen, and import nobody.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Why nobody was imported.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ImportError {
+    #[error("FROM {0}")]
+    Url(&'static str),
+    #[error("the database of the Django project: {0}")]
+    Source(#[from] SourceError),
+    #[error(
+        "nobody was imported: {} of {count} cannot be.\n{}\n\
+         Mend them, or import the others with --skip-refused.",
+        .refused.len(), lines(refused)
+    )]
+    Refused { refused: Vec<Refused>, count: usize },
+}
+
+/// Imports, and answers what it says in the end.
+pub(super) async fn run(config: Config, args: ImportArgs) -> Result<String, Failure> {
+    let ImportArgs { from, table, skip_refused, dry_run } = args;
+    let from: DatabaseUrl = from.parse().map_err(ImportError::Url)?;
+    // First, so that a wrong address makes no database.
+    let found = django::read(&from, &table).await.map_err(ImportError::Source)?;
+    let count = found.users.len() + found.refused.len();
+    let names: Vec<_> = found.users.iter().map(|user| (user.id, user.username.clone())).collect();
+    let unhashed: HashSet<_> =
+        found.users.iter().filter(|u| u.password_hash.is_none()).map(|u| u.id).collect();
+
+    let db = Db::open_for_long(&config.database, PATIENCE).map_err(demo_app::StartError::from)?;
+    db.migrate().await?;
+    let import = Import {
+        users: found.users,
+        refused: found.refused,
+        last_id: found.last_id,
+        skip_refused,
+        dry_run,
+    };
+    let imported = Users::new(db).import(import).await?;
+    if !imported.refused.is_empty() && !skip_refused {
+        let refused = imported.refused;
+        return Err(ImportError::Refused { refused, count }.into());
+    }
+
+    let new: HashSet<_> = imported.new.iter().collect();
+    let would = if dry_run { "would be " } else { "" };
+    let mut said = format!("{would}imported: {}\n", new.len());
+    let without = new.iter().filter(|id| unhashed.contains(**id)).count();
+    if without > 0 {
+        said += &format!("  of them without a password: {without}\n");
+    }
+    said += &format!("here already: {}\n", imported.known);
+    if !imported.refused.is_empty() {
+        let (count, lines) = (imported.refused.len(), lines(&imported.refused));
+        said += &format!("left out: {count}\n{lines}\n");
+    }
+    let lost: Vec<_> = found.without_password.iter().filter(|id| new.contains(id)).collect();
+    if !lost.is_empty() {
+        said += "Their passwords are stored in a way that cannot be verified; set-password gives \
+                 them new ones:\n";
+        let lost = names.iter().filter(|(id, _)| lost.contains(&id));
+        said.extend(lost.map(|(id, name)| format!("  {name:?} (id {id})\n")));
+    }
+    Ok(said)
+}
+
+fn lines(refused: &[Refused]) -> String {
+    let lines: Vec<_> = refused.iter().map(|refused| format!("  {refused}")).collect();
+    lines.join("\n")
+}

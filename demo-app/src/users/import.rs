@@ -1,0 +1,259 @@
+//! Taking over users of another application, with their ids.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+use super::schema::users;
+use super::{User, UserError, Users, check_email, check_name};
+use crate::db::Db;
+use auth_core::Outage;
+
+/// Rows per statement: SQLite takes 32,766 values.
+const ROWS: usize = 500;
+
+/// Users to be taken over.
+#[derive(Debug, Default)]
+pub struct Import {
+    /// The rows, as they are to be.
+    pub users: Vec<User>,
+    /// Those of whom it is known already that they cannot be taken over.
+    pub refused: Vec<Refused>,
+    /// The highest id that was ever given there, to `users` or to somebody who was deleted: a user who is
+    /// created later gets a higher one.
+    pub last_id: i64,
+    /// Take over the others where some are refused. Otherwise nobody is.
+    pub skip_refused: bool,
+    /// Only say what would happen.
+    pub dry_run: bool,
+}
+
+/// What became of them.
+#[derive(Debug, Default)]
+pub struct Imported {
+    /// The ids of those who are here now and were not before; in a dry run, of those who would be.
+    pub new: Vec<i64>,
+    /// How many were here already, with the same id and the same name. They stay as they are here.
+    pub known: usize,
+    /// Who is not taken over.
+    pub refused: Vec<Refused>,
+    /// Whether anything was written: not in a dry run, nor where somebody is refused and that is not
+    /// to be skipped.
+    pub is_done: bool,
+}
+
+/// Somebody who is not taken over.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the columns")]
+pub struct Refused {
+    pub id: i64,
+    pub username: String,
+    pub why: WhyRefused,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Escaped: a name may hold whatever a terminal does not want to see.
+        write!(f, "{:?} (id {}): {}", self.username, self.id, self.why)
+    }
+}
+
+/// Why not.
+#[derive(Debug, thiserror::Error)]
+pub enum WhyRefused {
+    /// Our rules do not take the name or the address.
+    #[error(transparent)]
+    Rule(UserError),
+    /// Tokens that name this id would be somebody else's.
+    #[error("another user, {0:?}, has this id here")]
+    IdTaken(String),
+    /// Another id.
+    #[error("another user, with the id {0}, has this name here")]
+    NameTaken(i64),
+    /// The id is given by a database, which counts from 1.
+    #[error("an id is a positive number")]
+    BadId,
+    /// A time that is none.
+    #[error("its date_joined or last_login is not a date and a time")]
+    BadTime,
+    /// The source has the id or the name twice.
+    #[error("this id or this name is there twice")]
+    Twice,
+}
+
+impl Import {
+    fn ids(&self) -> Vec<i64> {
+        self.users.iter().map(|user| user.id).collect()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.users.iter().map(|user| user.username.clone()).filter(|n| !n.contains('\0')).collect()
+    }
+
+    /// Who is new, who is known, who is refused, where `here` are the users with these ids or names.
+    fn sort(self, here: Vec<(i64, String)>) -> (Vec<User>, Imported) {
+        let ids: HashMap<_, _> = here.iter().map(|(id, name)| (*id, name.as_str())).collect();
+        let names: HashMap<_, _> = here.iter().map(|(id, name)| (name.as_str(), *id)).collect();
+        let (mut seen_ids, mut seen_names) = (HashSet::new(), HashSet::new());
+        let (mut new, mut known, mut refused) = (Vec::new(), 0, self.refused);
+        for user in self.users {
+            let is_twice = !seen_ids.insert(user.id) | !seen_names.insert(user.username.clone());
+            let why = match (ids.get(&user.id), names.get(user.username.as_str())) {
+                _ if is_twice => Some(WhyRefused::Twice),
+                (Some(name), _) if *name == user.username => {
+                    known += 1;
+                    continue;
+                }
+                (Some(name), _) => Some(WhyRefused::IdTaken((*name).to_owned())),
+                (None, Some(id)) => Some(WhyRefused::NameTaken(*id)),
+                (None, None) if !(1..i64::MAX).contains(&user.id) => Some(WhyRefused::BadId),
+                (None, None) => check_name(&user.username)
+                    .and_then(|()| check_email(&user.email))
+                    .err()
+                    .map(WhyRefused::Rule),
+            };
+            match why {
+                Some(why) => refused.push(Refused { id: user.id, username: user.username, why }),
+                None => new.push(user),
+            }
+        }
+        refused.sort_by_key(|refused| refused.id);
+        let is_done = !self.dry_run && (refused.is_empty() || self.skip_refused);
+        let ids = new.iter().map(|user| user.id).collect();
+        (new, Imported { new: ids, known, refused, is_done })
+    }
+}
+
+/// The same for either database: diesel types a query for one.
+macro_rules! import {
+    ($conn:ident, $import:ident) => {{
+        let mut here = Vec::new();
+        for ids in $import.ids().chunks(ROWS) {
+            here.extend(
+                users::table
+                    .filter(users::id.eq_any(ids))
+                    .select((users::id, users::username))
+                    .load::<(i64, String)>($conn)?,
+            );
+        }
+        for names in $import.names().chunks(ROWS) {
+            here.extend(
+                users::table
+                    .filter(users::username.eq_any(names))
+                    .select((users::id, users::username))
+                    .load::<(i64, String)>($conn)?,
+            );
+        }
+        let (new, imported) = $import.sort(here);
+        if imported.is_done {
+            for rows in new.chunks(ROWS) {
+                // Everybody begins active: to deactivate them has the trigger refuse the tokens that the
+                // other application gave them.
+                let rows: Vec<_> = rows.iter().map(row).collect();
+                diesel::insert_into(users::table).values(rows).execute($conn)?;
+            }
+            let inactive: Vec<_> =
+                new.iter().filter(|user| !user.is_active).map(|user| user.id).collect();
+            for ids in inactive.chunks(ROWS) {
+                diesel::update(users::table.filter(users::id.eq_any(ids)))
+                    .set(users::is_active.eq(false))
+                    .execute($conn)?;
+            }
+        }
+        imported
+    }};
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = users)]
+struct Row<'a> {
+    id: i64,
+    username: &'a str,
+    email: &'a str,
+    password_hash: Option<&'a str>,
+    is_staff: bool,
+    role: Option<&'a str>,
+    created_at: i64,
+    last_login_at: Option<i64>,
+}
+
+fn row(user: &User) -> Row<'_> {
+    Row {
+        id: user.id,
+        username: &user.username,
+        email: &user.email,
+        password_hash: user.password_hash.as_deref(),
+        is_staff: user.is_staff,
+        role: user.role.as_deref(),
+        created_at: user.created_at,
+        last_login_at: user.last_login_at,
+    }
+}
+
+impl Users {
+    /// Takes users over, all in one transaction. Who is here already is left alone.
+    ///
+    /// Meanwhile nobody else writes users: logins wait, on a server that runs.
+    ///
+    /// # Errors
+    /// The database is away, or took longer than its handle allows
+    /// ([`Db::open_for_long`]). Then nobody was taken over, unless the answer alone was lost; it is
+    /// safe to do it again.
+    pub async fn import(&self, import: Import) -> Result<Imported, Outage> {
+        let last_id = import.last_id;
+        match &self.db {
+            Db::Sqlite(db) => {
+                let work = move |conn: &mut SqliteConnection| {
+                    let imported = import!(conn, import);
+                    if imported.is_done {
+                        continue_sqlite_after(conn, last_id)?;
+                    }
+                    Ok(imported)
+                };
+                db.write(work).await
+            }
+            Db::Postgres(db) => {
+                let work = move |conn: &mut PgConnection| {
+                    conn.transaction(|conn| {
+                        // Nobody takes an id while the sequence is moved.
+                        let lock = "LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE";
+                        diesel::sql_query(lock).execute(conn)?;
+                        let imported = import!(conn, import);
+                        if imported.is_done {
+                            continue_postgres_after(conn, last_id)?;
+                        }
+                        Ok(imported)
+                    })
+                };
+                db.run(work).await
+            }
+        }
+    }
+}
+
+/// Lets the next user get a higher id than any that was imported, or given where they come from. (What
+/// is inserted with an id is counted by SQLite itself.)
+fn continue_sqlite_after(conn: &mut SqliteConnection, last_id: i64) -> QueryResult<()> {
+    if last_id < 1 {
+        return Ok(());
+    }
+    let moved = "UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'users'";
+    if diesel::sql_query(moved).bind::<BigInt, _>(last_id).execute(conn)? == 0 {
+        let first = "INSERT INTO sqlite_sequence (name, seq) VALUES ('users', ?)";
+        diesel::sql_query(first).bind::<BigInt, _>(last_id).execute(conn)?;
+    }
+    Ok(())
+}
+
+fn continue_postgres_after(conn: &mut PgConnection, last_id: i64) -> QueryResult<()> {
+    if last_id < 1 {
+        return Ok(());
+    }
+    let moved = "SELECT setval(sequence, greatest(
+            $1, (SELECT max(id) FROM users), pg_sequence_last_value(sequence)))
+        FROM (SELECT pg_get_serial_sequence('users', 'id')::regclass AS sequence) AS of_users";
+    diesel::sql_query(moved).bind::<BigInt, _>(last_id).execute(conn)?;
+    Ok(())
+}
