@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix_jwt::Auth;
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
-use auth_core::{Authority, ManualClock};
+use auth_core::{Authority, Clock, ManualClock};
 use demo_app::users::{Rights, Users};
 use demo_app::{Config, Running, StartError};
 use serde_json::{Value, json};
@@ -98,10 +98,29 @@ impl TestApp {
         Self::on(db, &url, settings).await
     }
 
+    /// The same by the clock of the machine, which cannot be set: beside other servers, whose tokens
+    /// are of this moment.
+    pub async fn by_the_clock(database: Database, settings: &[(&str, &str)]) -> Self {
+        let db = Arc::new(TestDb::create(database));
+        let url = db.url().to_owned();
+        Self::timed(db, &url, settings, ManualClock::starting_now(), Clock::system())
+    }
+
     /// Starts one on a database that has a life of its own, which it finds at `url`.
     pub async fn on(db: Arc<TestDb>, url: &str, settings: &[(&str, &str)]) -> Self {
         let hands = ManualClock::starting_now();
-        let node = Node::start(url, settings, &hands);
+        let clock = hands.clock();
+        Self::timed(db, url, settings, hands, clock)
+    }
+
+    fn timed(
+        db: Arc<TestDb>,
+        url: &str,
+        settings: &[(&str, &str)],
+        hands: ManualClock,
+        clock: Clock,
+    ) -> Self {
+        let node = Node::start(url, settings, clock);
         let node = node.unwrap_or_else(|error| panic!("the application does not start: {error}"));
         let anonymous = Anonymous::of(format!("http://{}", node.address));
         Self { node, hands, anonymous, db }
@@ -110,7 +129,7 @@ impl TestApp {
     /// Why the application does not start with these settings.
     pub async fn refusal(database: Database, settings: &[(&str, &str)]) -> String {
         let db = TestDb::create(database);
-        match Node::start(db.url(), settings, &ManualClock::starting_now()) {
+        match Node::start(db.url(), settings, ManualClock::starting_now().clock()) {
             Ok(_) => panic!("the application started with {settings:?}"),
             Err(error) => error,
         }
@@ -244,7 +263,7 @@ impl TestApp {
 }
 
 impl Node {
-    fn start(url: &str, settings: &[(&str, &str)], hands: &ManualClock) -> Result<Self, String> {
+    fn start(url: &str, settings: &[(&str, &str)], clock: Clock) -> Result<Self, String> {
         let own = [("LISTEN", "127.0.0.1:0"), ("DATABASE_URL", url), ("SIGNING_KEY", SIGNING_KEY)];
         // The later one counts.
         let environment: Vec<_> = own
@@ -252,7 +271,6 @@ impl Node {
             .chain(settings)
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        let clock = hands.clock();
         let (sender, started) = mpsc::channel();
         let thread = thread::spawn(move || {
             System::new().block_on(async move {

@@ -52,8 +52,9 @@ pub fn with_and_without_slash(path: &str) -> [String; 2] {
 
 /// Writes a line for whoever runs the tests, whether they pass or fail.
 pub fn say(line: &str) {
-    // Not `eprintln!`, which the test harness would keep to itself.
-    let _ = writeln!(std::io::stderr(), "{line}");
+    // Not `eprintln!`, which the test harness would keep to itself; and in one piece, or a line of
+    // the harness may come between it and its end.
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Asks again until the answer is the one that is waited for, for ten seconds at most. For what

@@ -17,7 +17,8 @@ pub struct Anonymous {
 }
 
 impl Anonymous {
-    pub(crate) fn of(base: String) -> Self {
+    /// Knocks at the door of any server, such as `http://127.0.0.1:8000`.
+    pub fn of(base: String) -> Self {
         // A proxy of the machine has no business between a test and its server.
         let http = Client::builder()
             .no_proxy()

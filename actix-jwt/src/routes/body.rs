@@ -164,14 +164,20 @@ fn text(value: Option<Value>, is_password: bool) -> Result<String, &'static str>
             return Err("Not a valid string.");
         }
     };
-    if text.trim().is_empty() {
+    let trimmed = text.trim_matches(is_blank);
+    if trimmed.is_empty() {
         return Err("This field may not be blank.");
     }
     if text.contains('\0') {
         return Err("Null characters are not allowed.");
     }
     // A password is taken as it was typed (NIST SP 800-63B-4 §3.1.1.2).
-    Ok(if is_password { text } else { text.trim().to_owned() })
+    Ok(if is_password { text } else { trimmed.to_owned() })
+}
+
+/// As Python's `str.strip` sees it: the separators of ASCII are blanks too.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
 }
 
 fn python_type(value: &Value) -> &'static str {

@@ -66,6 +66,7 @@ async fn a_missing_null_or_blank_field_is_named(database: Database) {
                 (filled(fields, Value::Null), "This field may not be null."),
                 (filled(fields, "".into()), "This field may not be blank."),
                 (filled(fields, " \t\n".into()), "This field may not be blank."),
+                (filled(fields, "\u{1c}\u{1f}".into()), "This field may not be blank."),
             ] {
                 app.anonymous().post(&path, body).await.expect(400, &every(fields, problem));
             }
