@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tests::token::{but, claims_of, mint, simplejwt_claims};
-use tests::{Answer, Database, Process, TestApp, TestDb, on_each_database, on_postgres};
+use tests::{Answer, Database, Process, TestApp, TestDb, User, on_each_database, on_postgres};
 
 on_each_database! {
     a_user_of_django_logs_in_with_the_old_password_and_gets_a_hash_of_today,
     a_user_of_django_does_not_log_in_with_another_password_or_without_one,
     an_access_token_of_simplejwt_opens_routes_as_the_same_user,
     a_refresh_token_of_simplejwt_is_exchanged_once,
-    a_sliding_token_of_simplejwt_is_good_until_it_expires_and_not_exchanged,
+    a_sliding_token_of_simplejwt_is_exchanged_until_its_own_end,
     tokens_of_simplejwt_can_be_refused,
     a_token_of_simplejwt_opens_nothing_for_a_user_who_was_inactive_in_django,
     a_user_who_is_created_later_gets_no_id_that_django_gave,
@@ -149,16 +149,34 @@ async fn a_refresh_token_of_simplejwt_is_exchanged_once(database: Database) {
     assert_eq!(again.expect_status(401).text("detail"), "Token is blacklisted");
 }
 
-async fn a_sliding_token_of_simplejwt_is_good_until_it_expires_and_not_exchanged(
-    database: Database,
-) {
+async fn a_sliding_token_of_simplejwt_is_exchanged_until_its_own_end(database: Database) {
     let app = moved(database, &[("AUTH_TOKEN_CLASSES", "access,sliding")]).await;
     let refreshed = json!({ "refresh_exp": app.now() + 86_400 });
     let token = mint(&but(claims(&app, "sliding", "3", 300), refreshed));
     let me = app.anonymous().me(&token).await;
     assert_eq!(me.expect_status(200).text("username"), "anna");
-    let body = json!({ "token": token });
-    app.anonymous().post("/api/token/sliding/refresh/", body).await.expect_status(401);
+    let slide = async |token: &str| {
+        app.anonymous().post("/api/token/sliding/refresh/", json!({ "token": token })).await
+    };
+    // As often as one likes, as there.
+    slide(&token).await.expect_status(200);
+    app.advance(Duration::from_secs(200)).await;
+    let later = slide(&token).await.expect_status(200).text("token");
+    assert_eq!(claims_of(&later)["refresh_exp"], claims_of(&token)["refresh_exp"]);
+    assert_eq!(app.db().count("auth_sessions"), 1);
+    app.advance(Duration::from_secs(200)).await;
+    slide(&token).await.expect_status(401);
+    assert_eq!(app.anonymous().me(&later).await.expect_status(200).text("username"), "anna");
+    let anna = User { id: 3, username: "anna".into(), password: "" };
+    app.set_password(&anna, "a new password").await;
+    slide(&later).await.expect_status(401);
+
+    let too_long = json!({ "refresh_exp": app.now() + 2 * 86_400 });
+    let token = mint(&but(claims(&app, "sliding", "4", 300), too_long));
+    slide(&token).await.expect_status(401);
+    let over = json!({ "refresh_exp": app.now() });
+    let token = mint(&but(claims(&app, "sliding", "4", 300), over));
+    assert_eq!(slide(&token).await.expect_status(401).text("detail"), "Token is expired");
 }
 
 async fn tokens_of_simplejwt_can_be_refused(database: Database) {
@@ -177,7 +195,9 @@ async fn a_token_of_simplejwt_opens_nothing_for_a_user_who_was_inactive_in_djang
     let app = moved(database, &[]).await;
     // A route that does not read the user, but is told of revocations.
     let sessions = async |id: i64| {
-        let bearer = format!("Bearer {}", mint(&claims(&app, "access", id, 300)));
+        // Issued before the move, as all of them are.
+        let before = json!({ "iat": app.now() - 60 });
+        let bearer = format!("Bearer {}", mint(&but(claims(&app, "access", id, 300), before)));
         app.anonymous().get_with("/api/v1/users/sessions", &bearer).await
     };
     sessions(3).await.expect_status(200);

@@ -3,8 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use std::time::Duration;
+
 use super::Authority;
 use crate::claims::{Facts, RawClaims, TokenKind};
+use crate::clock::{CLOCKS_DIFFER, from_millis};
 use crate::directory::Account;
 use crate::error::{RefreshError, VerifyError};
 use crate::event::AuthEvent;
@@ -115,10 +118,18 @@ impl Authority {
         let now = self.0.clock.now();
         match facts.refresh_expires_at {
             None => return Err(VerifyError::Invalid("no end of refresh").into()),
-            Some(end) if end <= now.timestamp() => return Err(VerifyError::Expired.into()),
+            Some(end) if end <= earlier(now, self.0.settings.leeway).timestamp() => {
+                return Err(VerifyError::Expired.into());
+            }
             Some(_) => {}
         }
         let mut account = self.refreshing_account(&facts).await?;
+        if !facts.has_session() {
+            self.adopt(&facts).await?;
+            let settled = self.find_settled_account(facts.principal()).await?;
+            let admitted = settled.filter(|account| self.admits(account));
+            account = admitted.ok_or(RefreshError::NoActiveAccount)?;
+        }
         let session = self.0.store.find(facts.session()).await?;
         let mut session = session
             .filter(|s| s.principal == *facts.principal() && s.carrier == Carrier::Single)
@@ -170,20 +181,26 @@ impl Authority {
         }
     }
 
-    /// Makes a session of a refresh token that another issuer with our key wrote, such as
+    /// Makes a session of a refresh token or a sliding token that another issuer with our key wrote, such as
     /// SimpleJWT before the move: from its first use it is like ours. Does nothing for one that
     /// has a session.
     async fn adopt(&self, facts: &Facts) -> Result<(), VerifyError> {
         self.check_adoptable(facts)?;
         let now = self.0.clock.now();
         let settings = &self.0.settings;
-        let idle_expires_at = later(now, self.idle_lifetime(Carrier::Token));
-        let expires_at = later(now, settings.absolute_lifetime());
+        let absolute = later(now, settings.absolute_lifetime());
+        let (carrier, expires_at) = match facts.refresh_expires_at {
+            Some(end) if facts.kind == TokenKind::Sliding => {
+                (Carrier::Single, absolute.min(from_millis(end.saturating_mul(1000))))
+            }
+            _ => (Carrier::Token, absolute),
+        };
+        let idle_expires_at = later(now, self.idle_lifetime(carrier));
         let principal = facts.principal().clone();
         // The token says when it was issued, not when its user logged in.
         let session = Session {
             id: facts.session(),
-            ..Session::begin(principal, Carrier::Token, now, idle_expires_at, expires_at)
+            ..Session::begin(principal, carrier, now, idle_expires_at, expires_at)
         };
         self.0.store.create(&session).await?;
 
@@ -201,12 +218,25 @@ impl Authority {
     pub(super) fn check_adoptable(&self, facts: &Facts) -> Result<(), VerifyError> {
         self.check_revocation(facts)?;
         // The row is what remembers that the token was spent. It is kept for the lifetime of a
-        // refresh token, so one that outlives it could come back.
-        let lifetime = self.0.settings.refresh_token_lifetime;
-        if facts.expires_at > later(self.0.clock.now(), lifetime).timestamp() {
-            return Err(VerifyError::Invalid("lives longer than refresh_token_lifetime"));
+        // refresh token, so one that outlives it could come back. Its issuer's clock may be ahead.
+        let is_within = |end: i64, lifetime: Duration| {
+            end <= later(self.0.clock.now(), lifetime + CLOCKS_DIFFER).timestamp()
+        };
+        let settings = &self.0.settings;
+        match facts.refresh_expires_at {
+            Some(end) if facts.kind == TokenKind::Sliding => {
+                let fault = "exchanged for longer than sliding_token_refresh_lifetime";
+                let lifetime = settings.sliding_token_refresh_lifetime;
+                is_within(end, lifetime).then_some(()).ok_or(VerifyError::Invalid(fault))
+            }
+            _ => {
+                let fault = "lives longer than refresh_token_lifetime";
+                let lifetime = settings.refresh_token_lifetime;
+                is_within(facts.expires_at, lifetime)
+                    .then_some(())
+                    .ok_or(VerifyError::Invalid(fault))
+            }
         }
-        Ok(())
     }
 
     async fn refreshing_account(&self, facts: &Facts) -> Result<Account, RefreshError> {

@@ -124,6 +124,9 @@ async fn theirs_are_used_here(pair: &Pair) {
     let sliding = pair.theirs.log_in_sliding(&pair.anna).await;
     assert_eq!(me(here, &sliding).await.expect_status(200).json(), anna);
     here.verify(&sliding).await.expect(200, "{}");
+    let later = slide(here, &sliding).await.expect_status(200).text("token");
+    assert_eq!(me(here, &later).await.expect_status(200).json(), anna);
+    slide(here, &later).await.expect_status(200);
 }
 
 async fn ours_are_used_there(pair: &Pair) {

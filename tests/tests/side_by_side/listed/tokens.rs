@@ -431,23 +431,10 @@ pub(super) const ROWS: &[Row] = &[
                 "slide · minted, good from now on",
                 "slide · minted, from somebody",
                 "slide · minted, kind sliding",
-            ],
-            TOKENS,
-            TOKENS,
-        )],
-    },
-    Row {
-        text: "exchange of a sliding token of another issuer",
-        differences: &[(
-            &[
-                "slide · a token of another issuer",
-                "slide · set: minted, good",
-                "slide · set: minted, for others too",
-                "slide · set: minted, expired, within the leeway",
                 "slide · set: minted, good from later on, within the leeway",
             ],
             TOKENS,
-            INVALID,
+            TOKENS,
         )],
     },
     Row {
