@@ -156,3 +156,16 @@ fn no_setting_is_unread() {
     // The one that is refused whenever it is set.
     assert_eq!(unread, [&"revoke_token_claim"]);
 }
+
+#[test]
+fn every_type_of_problem_is_documented() {
+    let code = read(&root().join("actix-jwt/src/problem/details.rs"));
+    let documented = read(&root().join("docs/errors.md"));
+    // `("token-expired", "The token has expired")`
+    let names = code.split("(\"").skip(1).filter_map(|rest| rest.split_once("\", \""));
+    let names: Vec<_> = names.map(|(name, _)| name).filter(|name| !name.contains(' ')).collect();
+    assert!(names.len() > 25, "{names:?}");
+    for name in &names {
+        assert!(documented.contains(&format!("\n| `{name}` | ")), "{name}");
+    }
+}
