@@ -1,14 +1,11 @@
-//! Login by e-mail with verified addresses. Users and sessions are in memory; the link is printed here, where an
-//! application would send it. `cargo run -p actix-jwt --example email_login`, then
+//! Login by e-mail with verified addresses. All in memory; the link is printed. A client that refreshes by
+//! itself is in `client.mjs`. `cargo run -p actix-jwt --example email_login`, then
 //!
 //! ```sh
 //! AT=http://127.0.0.1:8080 JSON='Content-Type: application/json'
 //! curl -H "$JSON" -d '{"email":"ann@example.org","password":"correct horse"}' $AT/register
-//! curl "$AT/verify/…"
 //! curl -H "$JSON" -d '{"email":"ann@example.org","password":"correct horse"}' $AT/login
 //! ```
-//!
-//! `examples/client.mjs` is a client for it that refreshes by itself.
 
 use std::collections::HashMap;
 use std::env;
@@ -25,21 +22,15 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 
-const LINK_LIFETIME: Duration = Duration::from_secs(24 * 3600);
-const VERIFIED: &str = "verified";
-
 type Form = web::Json<HashMap<String, String>>;
+type Answer = Result<HttpResponse, Problem>;
 
 fn field<'f>(form: &'f Form, name: &str) -> Result<&'f str, Problem> {
     form.get(name).map(String::as_str).ok_or_else(Problem::malformed)
 }
 
 /// Whether the address is known is not told; its owner is.
-async fn register(
-    auth: Auth,
-    users: web::Data<Users>,
-    form: Form,
-) -> Result<HttpResponse, Problem> {
+async fn register(auth: Auth, users: web::Data<Users>, form: Form) -> Answer {
     let (email, password) = (field(&form, "email")?.to_lowercase(), field(&form, "password")?);
     if !email.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.')) {
         return Err(Problem::invalid_body("Enter a valid email address."));
@@ -47,45 +38,35 @@ async fn register(
     check_new(password).map_err(|weak| Problem::invalid_body(weak.to_string()))?;
     let hash = auth.authority().hash_password(password).await?;
     if let Some(principal) = users.add(&email, hash) {
-        let purpose = Purpose::VERIFY_ADDRESS;
-        let link = auth.authority().issue_link(&purpose, &principal, &email, LINK_LIFETIME).await?;
+        let (authority, day) = (auth.authority(), Duration::from_secs(24 * 3600));
+        let link = authority.issue_link(&Purpose::VERIFY_ADDRESS, &principal, &email, day).await?;
         println!("link for {email}: /verify/{}", link.expose());
     }
-    let message = "We have sent a link to this address.";
-    Ok(HttpResponse::Accepted().json(json!({ "message": message })))
+    Ok(HttpResponse::Accepted().json(json!({ "message": "We have sent a link." })))
 }
 
 /// Works once, and only while the account has the address that it was sent to.
-async fn verify(
-    auth: Auth,
-    users: web::Data<Users>,
-    token: web::Path<String>,
-) -> Result<HttpResponse, Problem> {
+async fn verify(auth: Auth, users: web::Data<Users>, token: web::Path<String>) -> Answer {
     let still_theirs = |account: &Account, address: &str| account.email == address;
     let link = auth.authority().redeem_link(&Purpose::VERIFY_ADDRESS, &token, still_theirs).await?;
     users.verify(&link.subject);
     Ok(HttpResponse::Ok().json(json!({ "message": "Your address is verified." })))
 }
 
-async fn log_in(
-    auth: Auth,
-    users: web::Data<Users>,
-    request: HttpRequest,
-    form: Form,
-) -> Result<HttpResponse, Problem> {
+async fn log_in(auth: Auth, users: web::Data<Users>, request: HttpRequest, form: Form) -> Answer {
     let (email, password) = (field(&form, "email")?, field(&form, "password")?);
     let (authority, client) = (auth.authority(), auth.client(&request));
     // Told only to who knows the password.
     let proof = authority.prove_password("user", email, password, &client).await?;
     let account = users.find_by_login(email).await?;
-    if !account.is_some_and(|account| account.attributes.contains_key(VERIFIED)) {
+    if !account.is_some_and(|account| account.attributes.contains_key("verified")) {
         return Err(Problem::invalid_body("Verify your email address first."));
     }
     let pair = authority.start_pair(proof, &client).await?.granted;
     Ok(tokens(pair.access.expose(), Some(pair.refresh.expose())))
 }
 
-async fn refresh(auth: Auth, request: HttpRequest, form: Form) -> Result<HttpResponse, Problem> {
+async fn refresh(auth: Auth, request: HttpRequest, form: Form) -> Answer {
     let token = field(&form, "refresh_token")?;
     let refreshed = auth.authority().refresh(token, &auth.client(&request)).await?;
     Ok(tokens(refreshed.access.expose(), refreshed.refresh.as_ref().map(|token| token.expose())))
@@ -102,11 +83,10 @@ async fn profile(CurrentUser(account): CurrentUser<Account>) -> web::Json<Value>
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let key = env::var("SIGNING_KEY").unwrap_or_else(|_| random::token());
     let settings = Settings {
         access_token_lifetime: Duration::from_secs(3600),
         refresh_token_lifetime: Duration::from_secs(30 * 24 * 3600),
-        ..Settings::with_signing_key(key)
+        ..Settings::with_signing_key(env::var("SIGNING_KEY").unwrap_or_else(|_| random::token()))
     };
     let users = Users::default();
     let authority =
@@ -115,11 +95,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let auth = Auth::builder(authority).error_body(shape).start().await?;
 
     let server = HttpServer::new(move || {
-        let malformed = |_, _: &HttpRequest| Problem::malformed().into();
         App::new()
             .app_data(auth.clone())
             .app_data(web::Data::new(users.clone()))
-            .app_data(web::JsonConfig::default().error_handler(malformed))
+            .app_data(web::JsonConfig::default().error_handler(|_, _| Problem::malformed().into()))
             .wrap(from_fn(error_dialect))
             .route("/register", web::post().to(register))
             .route("/verify/{token}", web::get().to(verify))
@@ -146,12 +125,12 @@ impl Users {
             password_hash: Some(hash),
             ..Account::new(principal, email)
         });
-        (!account.attributes.contains_key(VERIFIED)).then(|| account.principal.clone())
+        (!account.attributes.contains_key("verified")).then(|| account.principal.clone())
     }
 
     fn verify(&self, email: &str) {
         if let Some(account) = self.0.write().unwrap().get_mut(email) {
-            account.attributes.insert(VERIFIED.into(), true.into());
+            account.attributes.insert("verified".into(), true.into());
         }
     }
 }

@@ -1,10 +1,8 @@
-//! Two kinds of user, each with a directory of its own: staff log in by e-mail and password, clients by their
-//! name and a one-time code. The same number is two principals. All in memory; the code is printed here,
-//! where an application would send it. `cargo run -p actix-jwt --example kinds_of_user`, then
+//! Staff log in by e-mail and password, clients by a one-time code, which is printed. The same
+//! number is two principals. All in memory. `cargo run -p actix-jwt --example kinds_of_user`, then
 //!
 //! ```sh
 //! AT=http://127.0.0.1:8080 JSON='Content-Type: application/json'
-//! curl -H "$JSON" -d '{"email":"ann@example.org","password":"correct horse"}' $AT/auth/login
 //! curl -H "$JSON" -d '{"username":"acme"}' $AT/clients/otp/request
 //! curl -H "$JSON" -d '{"username":"acme","code":"…"}' $AT/clients/otp/verify
 //! ```
@@ -25,19 +23,20 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, ResponseError, web};
 use serde_json::{Value, json};
 
 type Form = web::Json<HashMap<String, String>>;
+type Answer = Result<HttpResponse, Problem>;
 
 fn field<'f>(form: &'f Form, name: &str) -> Result<&'f str, Problem> {
     form.get(name).map(String::as_str).ok_or_else(Problem::malformed)
 }
 
-async fn log_in(auth: Auth, request: HttpRequest, form: Form) -> Result<HttpResponse, Problem> {
+async fn log_in(auth: Auth, request: HttpRequest, form: Form) -> Answer {
     let (email, password) = (field(&form, "email")?, field(&form, "password")?);
     let login = auth.authority().login("user", email, password, &auth.client(&request)).await?;
     Ok(pair(login.granted.access.expose(), Some(login.granted.refresh.expose())))
 }
 
 /// Known or not: the same answer after the same work.
-async fn send_code(auth: Auth, request: HttpRequest, form: Form) -> Result<HttpResponse, Problem> {
+async fn send_code(auth: Auth, request: HttpRequest, form: Form) -> Answer {
     let (name, client) = (field(&form, "username")?, auth.client(&request));
     let issued = auth.authority().request_code(&Purpose::LOGIN, "client", name, &client).await?;
     if let Some(issued) = issued {
@@ -46,21 +45,21 @@ async fn send_code(auth: Auth, request: HttpRequest, form: Form) -> Result<HttpR
     Ok(envelope("OTP_SENT", "If there is such a client, a code is on its way."))
 }
 
-async fn check_code(auth: Auth, request: HttpRequest, form: Form) -> Result<HttpResponse, Problem> {
-    let (name, code) = (field(&form, "username")?, field(&form, "code")?);
-    let (authority, client) = (auth.authority(), auth.client(&request));
-    let proof = authority.prove_code("client", name, code, &client).await?;
-    let login = authority.start_pair(proof, &client).await?;
+async fn check_code(auth: Auth, request: HttpRequest, form: Form) -> Answer {
+    let (name, client) = (field(&form, "username")?, auth.client(&request));
+    let code = field(&form, "code")?;
+    let proof = auth.authority().prove_code("client", name, code, &client).await?;
+    let login = auth.authority().start_pair(proof, &client).await?;
     Ok(pair(login.granted.access.expose(), Some(login.granted.refresh.expose())))
 }
 
-async fn refresh(auth: Auth, request: HttpRequest, form: Form) -> Result<HttpResponse, Problem> {
+async fn refresh(auth: Auth, request: HttpRequest, form: Form) -> Answer {
     let token = field(&form, "refresh")?;
     let refreshed = auth.authority().refresh(token, &auth.client(&request)).await?;
     Ok(pair(refreshed.access.expose(), refreshed.refresh.as_ref().map(|token| token.expose())))
 }
 
-async fn log_out(auth: Auth, form: Form) -> Result<HttpResponse, Problem> {
+async fn log_out(auth: Auth, form: Form) -> Answer {
     auth.authority().blacklist(field(&form, "refresh")?).await?;
     Ok(envelope("LOGGED_OUT", "logged out"))
 }
@@ -90,17 +89,16 @@ fn error_body(problem: &Problem) -> Value {
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let key = env::var("SIGNING_KEY").unwrap_or_else(|_| random::token());
     let settings = Settings {
         access_token_lifetime: Duration::from_secs(30 * 60),
         refresh_token_lifetime: Duration::from_secs(30 * 24 * 3600),
         user_id_field: "user_seq".into(),
         user_id_claim: "user_seq".into(),
-        ..Settings::with_signing_key(key)
+        ..Settings::with_signing_key(env::var("SIGNING_KEY").unwrap_or_else(|_| random::token()))
     };
     let mut ann = Account::new(Principal::new("user", "1"), "ann@example.org");
     ann.password_hash = Some(PasswordHash::create("correct horse")?);
-    (ann.email, ann.role) = (ann.username.clone(), Some("manager".into()));
+    (ann.email, ann.role) = ("ann@example.org".into(), Some("manager".into()));
     let mut acme = Account::new(Principal::new("client", "1"), "acme");
     (acme.email, acme.role) = ("it@acme.example".into(), Some("buyer".into()));
 
@@ -115,10 +113,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let auth = Auth::builder(authority).error_body(error_body).start().await?;
 
     let server = HttpServer::new(move || {
-        let malformed = |_, _: &HttpRequest| Problem::malformed().into();
         App::new()
             .app_data(auth.clone())
-            .app_data(web::JsonConfig::default().error_handler(malformed))
+            .app_data(web::JsonConfig::default().error_handler(|_, _| Problem::malformed().into()))
             .wrap(from_fn(error_dialect))
             .route("/auth/login", web::post().to(log_in))
             .route("/auth/refresh", web::post().to(refresh))
@@ -133,7 +130,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(server.run().await?)
 }
 
-/// A directory of one. A real one asks a database: see `demo-app/src/users.rs`.
+/// Of one user. A real one asks a database: see `demo-app/src/users.rs`.
 struct Directory(Account);
 
 #[async_trait]

@@ -86,10 +86,10 @@ async fn ask_store(request: &HttpRequest, auth: &Auth, asked: Asked) -> Result<V
             let kind = auth_core::claims::DEFAULT_USER_TYPE;
             let verified = authority.authenticate_password(kind, &login, &password, &client).await;
             verified.map_err(|error| match error {
-                LoginError::Outage(outage) => auth.problem(outage),
                 LoginError::InvalidCredentials | LoginError::UnknownUserType => {
                     auth.problem(Cause::Password)
                 }
+                error => auth.problem(error),
             })
         }
     }

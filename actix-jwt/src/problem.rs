@@ -15,7 +15,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpResponse, ResponseError};
 use auth_core::settings::ErrorDialect;
-use auth_core::{LoginError, Outage, RefreshError, Settings, TokenKind, VerifyError};
+use auth_core::{LinkError, LoginError, Outage, RefreshError, Settings, TokenKind, VerifyError};
 use serde_json::Value;
 
 use crate::auth::Auth;
@@ -81,6 +81,12 @@ pub(crate) enum Cause {
     Outage(Outage),
     /// `Auth` is not in the application.
     NotMounted,
+    /// The password was right, and the account has a second factor.
+    SecondFactor,
+    /// The login is too old for what was asked.
+    OldLogin,
+    /// A one-time link.
+    Link(LinkError),
 }
 
 /// What kind of credential was refused: each has its own words.
@@ -194,6 +200,11 @@ impl Problem {
         Self::plain(Cause::Fields(fields.collect()))
     }
 
+    /// 400: what is wrong with the body as a whole, in words for people.
+    pub fn invalid_body(problem: impl Into<String>) -> Self {
+        Self::plain(Cause::Body(problem.into()))
+    }
+
     /// 405, with the methods that are allowed, such as `"GET, POST"`.
     pub fn method_not_allowed(method: &str, allow: &'static str) -> Self {
         Self::plain(Cause::Method { method: method.to_owned(), allow })
@@ -300,13 +311,18 @@ impl ResponseError for Problem {
             | Cause::Password
             | Cause::Token(..)
             | Cause::Login
-            | Cause::NoActiveAccount => StatusCode::UNAUTHORIZED,
-            Cause::SessionLogin | Cause::Forbidden | Cause::NotFresh | Cause::Csrf(_) => {
-                StatusCode::FORBIDDEN
-            }
-            Cause::Fields(_) | Cause::Body(_) | Cause::Json(_) | Cause::Malformed => {
-                StatusCode::BAD_REQUEST
-            }
+            | Cause::NoActiveAccount
+            | Cause::SecondFactor => StatusCode::UNAUTHORIZED,
+            Cause::SessionLogin
+            | Cause::Forbidden
+            | Cause::NotFresh
+            | Cause::Csrf(_)
+            | Cause::OldLogin => StatusCode::FORBIDDEN,
+            Cause::Fields(_)
+            | Cause::Body(_)
+            | Cause::Json(_)
+            | Cause::Malformed
+            | Cause::Link(_) => StatusCode::BAD_REQUEST,
             Cause::MediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Cause::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Cause::NotFound => StatusCode::NOT_FOUND,
@@ -351,7 +367,7 @@ macro_rules! plain {
     )* };
 }
 
-plain!(Outage, LoginError, RefreshError);
+plain!(Outage, LoginError, RefreshError, LinkError);
 
 /// A token that was handed over was refused.
 impl From<VerifyError> for Problem {
@@ -371,16 +387,34 @@ impl From<Outage> for Cause {
     }
 }
 
+impl From<LinkError> for Cause {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Outage(outage) => outage.into(),
+            error => Self::Link(error),
+        }
+    }
+}
+
 impl From<LoginError> for Cause {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::InvalidCredentials | LoginError::UnknownUserType => Self::Login,
+            LoginError::SecondFactorRequired => Self::SecondFactor,
             LoginError::Outage(outage) => outage.into(),
         }
     }
 }
 
 impl Cause {
+    /// A session login was refused, which answers 403 where the others answer 401.
+    pub(crate) fn session_login(error: LoginError) -> Self {
+        match error.into() {
+            Self::Login => Self::SessionLogin,
+            other => other,
+        }
+    }
+
     /// A token handed to a token route was refused.
     pub(crate) fn token(error: VerifyError) -> Self {
         Self::unless_outage(error, |error| Self::Token(error, None))

@@ -30,12 +30,16 @@ use crate::session::{
 };
 use crate::store::{Revocation, Revoke, Rotation, SessionStore, Stamp, Target};
 
+mod codes;
+mod factors;
 mod pruning;
 mod races;
 mod revoking;
 mod rotating;
 mod sessions;
 
+pub use codes::*;
+pub use factors::*;
 pub use pruning::*;
 pub use races::*;
 pub use revoking::*;
@@ -100,6 +104,21 @@ pub async fn run(store: Store) {
         simultaneous_creations_make_one_session,
         pruning_spares_what_was_refreshed_meanwhile,
         touching_does_not_bring_back_what_is_revoked,
+        a_code_is_one_at_a_time_and_keeps_its_tries,
+        a_code_is_used_once,
+        codes_of_other_errands_are_apart,
+        links_of_an_errand_are_used_together_and_once,
+        pruning_removes_codes_and_links_that_are_over,
+        simultaneous_requests_make_one_code,
+        simultaneous_tries_are_all_counted,
+        simultaneous_uses_of_a_code_succeed_once,
+        simultaneous_uses_of_links_succeed_once,
+        a_factor_is_enrolled_confirmed_and_removed,
+        a_factor_that_was_replaced_is_not_confirmed,
+        tries_of_a_factor_count_until_one_is_right,
+        a_step_and_a_recovery_code_are_accepted_once,
+        factors_of_other_principals_are_apart,
+        simultaneous_changes_of_a_factor_happen_one_after_the_other,
     );
 }
 

@@ -38,7 +38,45 @@ pub enum LoginError {
     /// The authority has no directory of this kind of user.
     #[error("unknown kind of user")]
     UnknownUserType,
+    /// What was proven is right, and not enough: the account has a second factor
+    /// ([`Authority::prove_second_factor`](crate::Authority::prove_second_factor)).
+    #[error("a second factor is required")]
+    SecondFactorRequired,
     /// The store, the directory or the hashing lane is away.
+    #[error(transparent)]
+    Outage(#[from] Outage),
+}
+
+/// Why a second factor could not be confirmed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum FactorError {
+    /// None has been begun, or it is confirmed already.
+    #[error("no second factor is being enrolled")]
+    NotEnrolling,
+    /// It is not the code that the app shows now.
+    #[error("wrong code")]
+    WrongCode,
+    /// The store is away.
+    #[error(transparent)]
+    Outage(#[from] Outage),
+}
+
+/// Why a link was not accepted. Only who has the link is told, so each may be told apart.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LinkError {
+    /// There is no such link for this purpose, or not any more.
+    #[error("unknown link")]
+    Invalid,
+    /// It, or another one for the same purpose, was used before.
+    #[error("used link")]
+    Used,
+    /// Its time is over.
+    #[error("expired link")]
+    Expired,
+    /// What it was to prove no longer holds: the account is gone, or has another address.
+    #[error("outdated link")]
+    Outdated,
+    /// The store or the directory is away.
     #[error(transparent)]
     Outage(#[from] Outage),
 }

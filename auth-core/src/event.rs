@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::otp::Purpose;
 use crate::session::{ClientInfo, Principal, RevocationReason, SessionId};
 
 /// Something that an auditor would want to know. No variant carries a secret.
@@ -27,6 +28,74 @@ pub enum AuthEvent {
     },
     /// The stored hash was replaced by a stronger one of the same password.
     PasswordRehashed {
+        /// Whose.
+        principal: Principal,
+    },
+    /// A one-time code was asked for.
+    CodeRequested {
+        /// By whom, if there is such a user and they may log in.
+        principal: Option<Principal>,
+        /// What for.
+        purpose: Purpose,
+        /// Whether there is a new one: not where there is no such user, the last one was made a moment
+        /// ago, or no tries are left.
+        issued: bool,
+        /// From where.
+        client: ClientInfo,
+    },
+    /// A one-time code was refused: a wrong one, or one that is expired or used.
+    CodeRefused {
+        /// Whose, if there is such a user.
+        principal: Option<Principal>,
+        /// What for.
+        purpose: Purpose,
+        /// From where.
+        client: ClientInfo,
+    },
+    /// The last try was spent, without success: somebody guesses, or types badly.
+    CodesExhausted {
+        /// Whose, if there is such a user.
+        principal: Option<Principal>,
+        /// What for.
+        purpose: Purpose,
+        /// From where, the last time.
+        client: ClientInfo,
+    },
+    /// A link was used.
+    LinkRedeemed {
+        /// Whose.
+        principal: Principal,
+        /// What for.
+        purpose: Purpose,
+    },
+    /// An account has a second factor now.
+    SecondFactorAdded {
+        /// Whose.
+        principal: Principal,
+    },
+    /// An account has no second factor any more.
+    SecondFactorRemoved {
+        /// Whose.
+        principal: Principal,
+    },
+    /// The password was right and the second factor was not: somebody may know the password.
+    SecondFactorRefused {
+        /// Whose.
+        principal: Principal,
+        /// Whether this was the last try for some minutes.
+        exhausted: bool,
+        /// From where.
+        client: ClientInfo,
+    },
+    /// A recovery code was used in the place of the second factor.
+    RecoveryCodeUsed {
+        /// Whose.
+        principal: Principal,
+        /// How many are left.
+        left: usize,
+    },
+    /// New recovery codes were made.
+    RecoveryCodesRenewed {
         /// Whose.
         principal: Principal,
     },

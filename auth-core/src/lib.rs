@@ -12,6 +12,8 @@
 //! | to keep sessions | [`MemoryStore`], `store::diesel` (a feature), or your own [`SessionStore`] |
 //! | to know who asks | [`Verified`]: only a check makes one |
 //! | to decide what they may do | [`Permission`], with `&`, `\|` and `!` |
+//! | one-time codes and links, by mail or telephone | [`otp`], [`Authority::request_code`], [`Authority::issue_link`] |
+//! | a second factor | [`Authority::begin_second_factor`], [`Authority::prove_second_factor`] |
 //! | to hear what happened | [`AuthEvent`] |
 //! | to test it | [`ManualClock`], `conformance` (a feature) |
 //!
@@ -49,6 +51,7 @@ pub mod event;
 mod json;
 mod jws;
 pub mod keys;
+pub mod otp;
 pub mod password;
 mod patience;
 pub mod permission;
@@ -68,11 +71,13 @@ pub use claims::{TokenKind, Verified};
 pub use clock::{Clock, ManualClock};
 pub use directory::{Account, UserDirectory};
 pub use error::{
-    Fault, LoginError, Outage, PersonalTokenError, RefreshError, SettingsError, VerifyError,
+    FactorError, Fault, LinkError, LoginError, Outage, PersonalTokenError, RefreshError,
+    SettingsError, VerifyError,
 };
 pub use event::AuthEvent;
 pub use jsonwebtoken::Algorithm;
 pub use keys::{Key, KeyDirectory, KeyRing, KeySource};
+pub use otp::Purpose;
 pub use permission::Permission;
 pub use session::{ClientInfo, Principal, Session, SessionId};
 pub use settings::Settings;

@@ -250,8 +250,9 @@ impl RevocationReason {
     }
 }
 
-/// SHA-256 of the secret of a cookie or a personal token. The secret itself has 256 random bits, so it needs no salt and
-/// no slow hash (ASVS 11.4.2 asks those of what people choose).
+/// SHA-256 of the secret of a cookie, a personal token or a link. The secret itself has 256 random bits, so it needs
+/// no salt and no slow hash (ASVS 11.4.2 asks those of what people choose, ASVS 6.5.2 of what has fewer than 112
+/// bits).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SecretHash([u8; 32]);
 

@@ -281,6 +281,21 @@ settings! {
     revocation_max_staleness: Duration = Duration::from_secs(30);
     /// What happens then: `refuse` (503) or `serve`. Default `refuse`.
     revocation_when_stale: WhenStale = WhenStale::Refuse;
+    /// How many digits a one-time code has that is sent to somebody: 6 to 10. Default 6: 20 bits, the
+    /// fewest that ASVS 6.5.4 allows.
+    otp_digits: usize = 6;
+    /// How long such a code is good for: 30 seconds to 10 minutes (ASVS 6.5.5). Default 5 minutes.
+    otp_lifetime: Duration = 5 * MINUTE;
+    /// How many codes may be tried within the lifetime of one, the right one included: 1 to 20.
+    /// Default 5.
+    otp_attempts: usize = 5;
+    /// What authenticator apps show beside the name of the user: the name of the application. Default none.
+    totp_issuer: Option<String> = None;
+    /// What the secrets of authenticator apps are encrypted with in the store: texts of at least 32 bytes, none of
+    /// them the `signing_key`. The first encrypts, all of them decrypt; at a login a secret is encrypted anew, so an
+    /// old key may go when everybody who has such an app has logged in. Who loses the keys locks those out.
+    /// Default none: the secrets are kept as they are.
+    totp_encryption_keys: Vec<SecretText> = Vec::new();
     /// How often expired sessions are removed. Default 10 minutes.
     prune_interval: Duration = 10 * MINUTE;
     /// How many bytes of verified tokens a process remembers, so that one that it has seen costs a look-up
@@ -435,6 +450,25 @@ impl Settings {
             let problem = "must be at least twice revocation_poll_interval";
             fault("revocation_max_staleness", problem.into());
         }
+        if !(6..=10).contains(&self.otp_digits) {
+            fault("otp_digits", "must be between 6 and 10".into());
+        }
+        if self.otp_lifetime < MINUTE / 2 || self.otp_lifetime > 10 * MINUTE {
+            fault("otp_lifetime", "must be between 30 seconds and 10 minutes".into());
+        }
+        if !(1..=20).contains(&self.otp_attempts) {
+            fault("otp_attempts", "must be between 1 and 20".into());
+        }
+        if self.totp_issuer.as_deref() == Some("") {
+            fault("totp_issuer", "must not be empty".into());
+        }
+        if self.totp_encryption_keys.iter().any(|key| key.expose().len() < 32) {
+            fault("totp_encryption_keys", "must have at least 32 bytes each".into());
+        } else if self.totp_encryption_keys.iter().any(|key| Some(key) == self.signing_key.as_ref())
+        {
+            let problem = "must not be the signing_key, which is replaced now and then";
+            fault("totp_encryption_keys", problem.into());
+        }
         if self.token_cache_bytes > 1 << 40 {
             fault("token_cache_bytes", "must be at most 1 TiB".into());
         }
@@ -581,6 +615,11 @@ mod tests {
             jti_claim: "token_type".into(),
             auth_header_types: vec!["Bea rer".into()],
             auth_token_classes: vec![TokenKind::Refresh],
+            otp_digits: 5,
+            otp_lifetime: 11 * MINUTE,
+            otp_attempts: 0,
+            totp_issuer: Some(String::new()),
+            totp_encryption_keys: vec!["too short".into()],
             ..Settings::default()
         };
         let names = names(&settings);
@@ -595,6 +634,11 @@ mod tests {
             "jti_claim",
             "auth_header_types",
             "auth_token_classes",
+            "otp_digits",
+            "otp_lifetime",
+            "otp_attempts",
+            "totp_issuer",
+            "totp_encryption_keys",
         ] {
             assert!(names.iter().any(|name| name == expected), "{expected} in {names:?}");
         }

@@ -51,6 +51,16 @@ secret_text! {
     CookieSecret;
     /// A personal token: a prefix, and what a cookie's value consists of.
     PersonalToken;
+    /// A short code that proves, once, that somebody receives what is sent to them.
+    OneTimeCode;
+    /// The secret of a link that is good once: 256 random bits as 43 characters of base64url.
+    LinkToken;
+    /// The secret of an authenticator app, in base32.
+    TotpSecret;
+    /// The same as a URI (`otpauth://totp/…`), for a picture that an app reads.
+    TotpUri;
+    /// A code for the day when the authenticator app is lost: good once.
+    RecoveryCode;
 }
 
 /// What a login or a refresh hands out.
@@ -106,6 +116,20 @@ impl CookieSecret {
         let bytes = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(value).ok()?;
         let (id, secret) = bytes.split_first_chunk::<16>()?;
         Some((SessionId::from_bytes(*id), secret.try_into().ok()?))
+    }
+}
+
+impl LinkToken {
+    pub(crate) fn from_secret(secret: &[u8; 32]) -> Self {
+        Self::new(base64_simd::URL_SAFE_NO_PAD.encode_to_string(secret))
+    }
+
+    /// Reads it from a URL: `None` when it cannot be one.
+    pub(crate) fn parse(text: &str) -> Option<[u8; 32]> {
+        if text.len() != 43 {
+            return None;
+        }
+        base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).ok()?.try_into().ok()
     }
 }
 

@@ -32,6 +32,11 @@ impl Anonymous {
         Self { http, base }
     }
 
+    /// The address of the door: `http://127.0.0.1:8000`.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// Whether both knock at the same door.
     pub fn is_at(&self, door: &Self) -> bool {
         self.base == door.base

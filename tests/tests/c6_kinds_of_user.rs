@@ -133,7 +133,8 @@ async fn after_five_wrong_codes_the_right_one_is_wrong() {
 async fn a_refresh_token_is_spent_and_ends_with_its_login() {
     let example = Example::run("kinds_of_user", &[]);
     let (_, refresh) = acme(&example).await;
-    let (access, next) = pair(&post(&example, "/auth/refresh", json!({ "refresh": refresh })).await);
+    let (access, next) =
+        pair(&post(&example, "/auth/refresh", json!({ "refresh": refresh })).await);
     assert_ne!(refresh, next);
     assert_eq!(claims_of(&access)["user_type"], "client");
     for _ in 0..2 {

@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use auth_core::session::RevocationReason;
-use auth_core::{Outage, VerifyError};
+use auth_core::{LinkError, Outage, VerifyError};
 use serde::Serialize;
 
 use super::drf::Body;
@@ -83,6 +83,11 @@ pub(super) fn problem_type(cause: &Cause) -> (&'static str, &'static str) {
         Cause::Outage(Outage::Busy) => ("busy", "Too much work is waiting"),
         Cause::Outage(Outage::Unavailable(_)) => ("unavailable", "Temporarily unavailable"),
         Cause::NotMounted => ("server-error", "Server error"),
+        Cause::SecondFactor => ("otp-required", "A one-time code is required"),
+        Cause::OldLogin => ("password-required", "The password is required again"),
+        Cause::Link(LinkError::Expired) => ("link-expired", "The link has expired"),
+        Cause::Link(LinkError::Used) => ("link-used", "The link was used before"),
+        Cause::Link(_) => ("link-invalid", "The link is not valid"),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use auth_core::VerifyError;
 use auth_core::session::RevocationReason;
+use auth_core::{LinkError, VerifyError};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
@@ -70,6 +70,13 @@ impl Body {
             Cause::Method { method, .. } => Self::text(format!("Method \"{method}\" not allowed.")),
             Cause::Outage(_) => Self::text("Service temporarily unavailable, try again later."),
             Cause::NotMounted => Self::text("A server error occurred."),
+            Cause::SecondFactor => Self::coded("A one-time code is required.", "otp_required"),
+            Cause::OldLogin => Self::coded("Give your password again.", "password_required"),
+            Cause::Link(error) => Self::text(match error {
+                LinkError::Expired => "This link has expired.",
+                LinkError::Used => "This link was used before.",
+                _ => "This link is not valid.",
+            }),
         }
     }
 

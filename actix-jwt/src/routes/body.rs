@@ -113,6 +113,18 @@ impl Json {
         if faults.is_empty() { Ok(texts) } else { Err(Problem::plain(Cause::Fields(faults))) }
     }
 
+    /// Takes the text field `name` out; what is missing, null or blank is none.
+    pub(super) fn take(&mut self, name: &'static str) -> Result<Option<String>, Problem> {
+        let Value::Object(object) = &mut self.0 else { return Ok(None) };
+        match object.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(blank)) if blank.trim().is_empty() => Ok(None),
+            value => text(value, name == "password")
+                .map(Some)
+                .map_err(|fault| Problem::plain(Cause::Fields(vec![(name, fault.into())]))),
+        }
+    }
+
     /// The text fields `names`; whatever is missing, empty or something else is a malformed
     /// request.
     pub(super) fn plain_fields<const N: usize>(

@@ -22,7 +22,9 @@ use crate::problem::{Problem, error_dialect};
 
 mod admin;
 mod body;
+mod factor;
 mod keys;
+mod login;
 mod oauth;
 mod personal;
 mod session;
@@ -128,9 +130,16 @@ impl Auth {
     }
 
     /// Session login with cookies under `path`: `POST /login`, `/logout`, `/logout/all` and
-    /// `/logout/others`, `GET /csrf`, `GET /sessions`, `DELETE /sessions/{id}`.
+    /// `/logout/others`, `GET /csrf`, `GET /sessions`, `DELETE /sessions/{id}`. And the user's second factor,
+    /// whatever carries the session: `GET /otp` (is there one?), `POST /otp` (begins to enrol an
+    /// authenticator app), `POST /otp/confirm`, `POST /otp/recovery` (new recovery codes), `DELETE /otp`.
     pub fn session_routes(&self, path: &str) -> impl FnOnce(&mut ServiceConfig) + Clone + use<> {
-        self.routes(path, session::ROUTES)
+        let (sessions, factor) =
+            (self.routes(path, session::ROUTES), self.routes(path, factor::ROUTES));
+        |config| {
+            sessions(config);
+            factor(config);
+        }
     }
 
     /// The sessions of any user, for whom `permission` allows, under `path`:

@@ -2,17 +2,16 @@
 
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
-use auth_core::claims::DEFAULT_USER_TYPE;
 use auth_core::permission::LoggedIn;
 use auth_core::session::RevocationReason;
 use auth_core::store::Revoke;
 use auth_core::token::csrf_token;
-use auth_core::{LoginError, Principal, Session, SessionId, VerifyError, random};
+use auth_core::{Principal, Session, SessionId, VerifyError, random};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
 use super::body::Json;
-use super::{Methods, Routes, get};
+use super::{Methods, Routes, get, login};
 use crate::auth::Auth;
 use crate::cookie::SESSION_COOKIE;
 use crate::credential::cookie;
@@ -21,7 +20,7 @@ use crate::extract::AuthUser;
 use crate::problem::{Cause, Problem, Shown};
 
 pub(super) const ROUTES: Routes = &[
-    ("/login/", &Methods { allow: "POST", routes: || vec![web::post().to(login)] }),
+    ("/login/", &Methods { allow: "POST", routes: || vec![web::post().to(log_in)] }),
     ("/logout/", &Methods { allow: "POST", routes: || vec![web::post().to(logout)] }),
     ("/logout/all/", &Methods { allow: "POST", routes: || vec![web::post().to(logout_all)] }),
     ("/logout/others/", &Methods { allow: "POST", routes: || vec![web::post().to(logout_others)] }),
@@ -37,20 +36,16 @@ struct Message {
 
 const SUCCESS: Message = Message { message: "success" };
 
-async fn login(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpResponse, Problem> {
+async fn log_in(auth: Auth, request: HttpRequest, mut body: Json) -> Result<HttpResponse, Problem> {
     csrf::check_login(&request, &auth.inner().trusted_origins)
         .map_err(|fault| auth.problem(Cause::Csrf(fault)))?;
-    let [username, password] = body.plain_fields(["username", "password"])?;
-    let client = auth.client(&request);
+    let code = body.take("otp").map_err(|_| Problem::malformed())?;
+    let credentials = body.plain_fields(["username", "password"])?;
+    let refused = |error| auth.problem(Cause::session_login(error));
+    let proof = login::prove(&auth, &request, credentials, code).await;
+    let (proof, client) = proof.map_err(refused)?;
     let authority = auth.authority();
-    let refused = |error| match error {
-        LoginError::Outage(outage) => auth.problem(outage),
-        LoginError::InvalidCredentials | LoginError::UnknownUserType => {
-            auth.problem(Cause::SessionLogin)
-        }
-    };
-    let proof = authority.prove_password(DEFAULT_USER_TYPE, &username, &password, &client).await;
-    let login = authority.start_cookie(proof.map_err(refused)?, &client).await.map_err(refused)?;
+    let login = authority.start_cookie(proof, &client).await.map_err(refused)?;
 
     // A login replaces the session that the browser had (ASVS 7.2.4).
     if let Some(old) = cookie(request.headers(), SESSION_COOKIE)

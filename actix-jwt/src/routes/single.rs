@@ -1,34 +1,32 @@
 //! Login for one token, which rides in a header of its own.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use auth_core::claims::DEFAULT_USER_TYPE;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::body::Json;
 use super::token::tokens;
-use super::{Methods, Routes, get};
+use super::{Methods, Routes, get, login};
 use crate::auth::Auth;
 use crate::extract::AuthUser;
 use crate::problem::Problem;
 
 pub(super) const ROUTES: Routes = &[
-    ("/", &Methods { allow: "POST", routes: || vec![web::post().to(login)] }),
+    ("/", &Methods { allow: "POST", routes: || vec![web::post().to(obtain)] }),
     ("/info/", &Methods { allow: "GET, HEAD", routes: || vec![get().to(info)] }),
 ];
 
-async fn login(auth: Auth, request: HttpRequest, body: Json) -> Result<HttpResponse, Problem> {
+async fn obtain(auth: Auth, request: HttpRequest, mut body: Json) -> Result<HttpResponse, Problem> {
     #[derive(Serialize)]
     struct Single<'a> {
         token: &'a str,
     }
 
-    let [username, password] = body.plain_fields(["username", "password"])?;
-    let client = auth.client(&request);
-    let authority = auth.authority();
-    let proof = authority.prove_password(DEFAULT_USER_TYPE, &username, &password, &client).await;
-    let proof = proof.map_err(|error| auth.problem(error))?;
-    let login = authority.start_single(proof, &client).await;
+    let code = body.take("otp").map_err(|_| Problem::malformed())?;
+    let credentials = body.plain_fields(["username", "password"])?;
+    let proof = login::prove(&auth, &request, credentials, code).await;
+    let (proof, client) = proof.map_err(|error| auth.problem(error))?;
+    let login = auth.authority().start_single(proof, &client).await;
     let login = login.map_err(|error| auth.problem(error))?;
     Ok(tokens(Single { token: login.granted.expose() }))
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::body::Json;
-use super::{Methods, Routes};
+use super::{Methods, Routes, login};
 use crate::auth::{AccountAnswer, Auth};
 use crate::problem::{Cause, Problem};
 
@@ -130,13 +130,12 @@ async fn refresh_sliding(
 async fn prove(
     auth: &Auth,
     request: &HttpRequest,
-    body: Json,
+    mut body: Json,
 ) -> Result<(Proof, ClientInfo), Problem> {
-    let [username, password] = body.fields(["username", "password"])?;
-    let client = auth.client(request);
-    let kind = auth_core::claims::DEFAULT_USER_TYPE;
-    let proof = auth.authority().prove_password(kind, &username, &password, &client).await;
-    Ok((proof.map_err(|error| auth.problem(error))?, client))
+    let code = body.take("otp")?;
+    let credentials = body.fields(["username", "password"])?;
+    let proof = login::prove(auth, request, credentials, code).await;
+    proof.map_err(|error| auth.problem(error))
 }
 
 /// Tokens are not for caches (RFC 6749 §5.1, ASVS 14.3.2).

@@ -14,6 +14,7 @@ use crate::error::{Fault, Outage, SettingsError};
 use crate::event::{AuthEvent, Subscriber};
 use crate::jws::Jws;
 use crate::keys::KeyRing;
+use crate::otp::seal::Seals;
 use crate::password::PasswordLanes;
 use crate::revocation::RevocationView;
 use crate::settings::{MAY_BE_EMPTY, Settings};
@@ -192,6 +193,10 @@ impl AuthorityBuilder {
         let passwords = lanes.map_err(|outage| {
             SettingsError(vec![Fault::new("password_lanes", outage.to_string())])
         })?;
+        let seals = Seals::new(&self.settings.totp_encryption_keys).ok_or_else(|| {
+            let problem = "no key can be made of them";
+            SettingsError(vec![Fault::new("totp_encryption_keys", problem)])
+        })?;
         Ok(Authority(Arc::new(Inner {
             issues: ring.can_sign(),
             jws: Jws::new(ring, self.settings.longest_token_lifetime()),
@@ -199,6 +204,7 @@ impl AuthorityBuilder {
             store,
             directories: self.directories,
             passwords,
+            seals,
             revocations: RevocationView::new(),
             tokens: TokenCache::new(self.settings.token_cache_bytes),
             cookies: SecretMemory::new(),

@@ -19,20 +19,54 @@ use crate::token::{
     AccessToken, CookieSecret, Login, RefreshToken, SingleToken, SlidingToken, TokenPair,
 };
 
-/// Somebody proved who they are, a moment ago. It is used up by starting a session.
+/// Somebody proved who they are, a moment ago. It is used up by starting a session, which is refused while
+/// [`Proof::needs_second_factor`].
 #[derive(Debug)]
+#[must_use]
 pub struct Proof {
     principal: Principal,
     methods: Vec<Method>,
     /// The stored hash that the password matched: if it is another one by the time the session
     /// exists, the password was changed meanwhile.
     password_hash: Option<PasswordHash>,
+    /// The account has a second factor, which was not shown yet.
+    needs_second_factor: bool,
 }
 
 impl Proof {
-    /// For a login that the application checked itself: a one-time code, an outside provider.
+    /// For a login that the application checked itself: an outside provider, say. Nothing else is asked
+    /// for, whether the account has a second factor or not: the application says by `methods` what it saw.
     pub fn vouched(principal: Principal, methods: impl Into<Vec<Method>>) -> Self {
-        Self { principal, methods: methods.into(), password_hash: None }
+        Self::checked(principal, methods.into(), None, false)
+    }
+
+    pub(super) fn checked(
+        principal: Principal,
+        methods: Vec<Method>,
+        password_hash: Option<PasswordHash>,
+        needs_second_factor: bool,
+    ) -> Self {
+        Self { principal, methods, password_hash, needs_second_factor }
+    }
+
+    pub(super) fn has_method(&self, method: Method) -> bool {
+        self.methods.contains(&method)
+    }
+
+    pub(super) fn add_method(&mut self, method: Method) {
+        if !self.has_method(method) {
+            self.methods.push(method);
+        }
+    }
+
+    pub(super) fn set_needs_second_factor(&mut self, needs: bool) {
+        self.needs_second_factor = needs;
+    }
+
+    /// Whether the account has a second factor that was not shown: no session is started with this proof,
+    /// only with what [`Authority::prove_second_factor`] makes of it.
+    pub fn needs_second_factor(&self) -> bool {
+        self.needs_second_factor
     }
 
     /// Who it is.
@@ -58,7 +92,8 @@ impl Authority {
         self.start_pair(proof, client).await
     }
 
-    /// Checks a password. An unknown user, a wrong password and an inactive user get the same
+    /// Checks a password. Where the account has a second factor, that is to be shown next:
+    /// [`Authority::prove_second_factor`]. An unknown user, a wrong password and an inactive user get the same
     /// error after the same work (ASVS 6.3.8).
     ///
     /// # Errors
@@ -70,13 +105,12 @@ impl Authority {
         password: &str,
         client: &ClientInfo,
     ) -> Result<Proof, LoginError> {
-        let (account, password_hash) =
-            self.check_password(user_type, login, password, client).await?;
-        let methods = vec![Method::Password];
-        Ok(Proof { principal: account.principal, methods, password_hash })
+        let (account, hash) = self.find_by_password(user_type, login, password, client).await?;
+        self.password_proof(account, hash).await
     }
 
-    /// Checks a login and a password that came with the request itself (RFC 7617). No session begins.
+    /// Checks a login and a password that came with the request itself (RFC 7617). No session begins. For an
+    /// account with a second factor, which cannot come along, this is no way in.
     ///
     /// # Errors
     /// [`LoginError`].
@@ -87,7 +121,10 @@ impl Authority {
         password: &str,
         client: &ClientInfo,
     ) -> Result<Verified, LoginError> {
-        let (account, _) = self.check_password(user_type, login, password, client).await?;
+        let (account, _) = self.find_by_password(user_type, login, password, client).await?;
+        if self.wants_second_factor(&account.principal).await? {
+            return Err(LoginError::SecondFactorRequired);
+        }
         let now = self.0.clock.now();
         let session = Session {
             authenticated_at: Some(now),
@@ -98,7 +135,7 @@ impl Authority {
     }
 
     /// The account, and the stored hash that the password matched.
-    async fn check_password(
+    async fn find_by_password(
         &self,
         user_type: &str,
         login: &str,
@@ -108,6 +145,45 @@ impl Authority {
         self.check_issues()?;
         let directory = self.directory(user_type).ok_or(LoginError::UnknownUserType)?;
         let account = directory.find_by_login(login).await?;
+        self.check_password(directory, account, password, client).await
+    }
+
+    /// Checks the password of who is logged in already, before something that a stolen session alone must not
+    /// be able to do (ASVS 7.5.1). As with a login, the account's second factor is needed as well.
+    ///
+    /// # Errors
+    /// [`LoginError`].
+    pub async fn prove_password_again(
+        &self,
+        principal: &Principal,
+        password: &str,
+        client: &ClientInfo,
+    ) -> Result<Proof, LoginError> {
+        self.check_issues()?;
+        let directory = self.directory(principal.user_type());
+        let directory = directory.ok_or(LoginError::UnknownUserType)?;
+        let account = directory.load(principal.user_id()).await?;
+        let (account, hash) = self.check_password(directory, account, password, client).await?;
+        self.password_proof(account, hash).await
+    }
+
+    async fn password_proof(
+        &self,
+        account: Account,
+        password_hash: Option<PasswordHash>,
+    ) -> Result<Proof, LoginError> {
+        let needs_second_factor = self.wants_second_factor(&account.principal).await?;
+        let methods = vec![Method::Password];
+        Ok(Proof::checked(account.principal, methods, password_hash, needs_second_factor))
+    }
+
+    async fn check_password(
+        &self,
+        directory: &Arc<dyn UserDirectory>,
+        account: Option<Account>,
+        password: &str,
+        client: &ClientInfo,
+    ) -> Result<(Account, Option<PasswordHash>), LoginError> {
         let stored = account.as_ref().and_then(|account| account.password_hash.clone());
         let verdict = self.0.passwords.verify(password, stored.clone()).await?;
 
@@ -158,7 +234,7 @@ impl Authority {
     /// Starts a session with an access and a refresh token.
     ///
     /// # Errors
-    /// [`LoginError`]: the account may have changed since the proof.
+    /// [`LoginError`]: the account may have changed since the proof, or have a second factor that is not in it.
     pub async fn start_pair(
         &self,
         proof: Proof,
@@ -237,6 +313,9 @@ impl Authority {
         client: &ClientInfo,
     ) -> Result<(Account, Session), LoginError> {
         self.check_issues()?;
+        if proof.needs_second_factor {
+            return Err(LoginError::SecondFactorRequired);
+        }
         let now = self.0.clock.now();
         let idle_expires_at = later(now, self.idle_lifetime(carrier));
         let expires_at = later(now, lifetime.min(self.0.settings.absolute_lifetime()));

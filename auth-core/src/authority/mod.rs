@@ -17,6 +17,7 @@ use crate::error::{Outage, VerifyError};
 use crate::event::{AuthEvent, Subscriber};
 use crate::jws::{Jws, MAX_TOKEN_BYTES};
 use crate::keys::{JwkSet, KeyError, KeyRing, KeyState};
+use crate::otp::seal::Seals;
 use crate::password::{PasswordHash, PasswordLanes};
 use crate::revocation::{RevocationView, Verdict};
 use crate::rotation::{Decision, Presented, Refusal, RotationPolicy, decide};
@@ -27,7 +28,9 @@ use crate::settings::{Settings, WhenStale};
 use crate::store::SessionStore;
 
 mod builder;
+mod codes;
 mod cookie;
+mod factor;
 mod login;
 mod personal;
 mod refresh;
@@ -91,6 +94,8 @@ struct Inner {
     store: Arc<dyn SessionStore>,
     directories: Directories,
     passwords: PasswordLanes,
+    /// Of the secrets of second factors.
+    seals: Seals,
     revocations: RevocationView,
     tokens: Option<TokenCache>,
     cookies: SecretMemory,

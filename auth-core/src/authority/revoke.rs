@@ -8,6 +8,7 @@ use crate::claims::{TokenKind, Verified};
 use crate::clock::CLOCKS_DIFFER;
 use crate::error::Outage;
 use crate::event::AuthEvent;
+use crate::otp::Purpose;
 use crate::rotation::{earlier, later};
 use crate::session::{Principal, RevocationReason, Session, SessionId};
 use crate::store::{Revoke, Revoked, Stamp, Target};
@@ -101,11 +102,13 @@ impl Authority {
     }
 
     /// To be called when a user's password has changed: ends their sessions, unless
-    /// [`check_revoke_token`](crate::Settings::check_revoke_token) is off.
+    /// [`check_revoke_token`](crate::Settings::check_revoke_token) is off, and the links that would
+    /// reset it once more.
     ///
     /// # Errors
     /// The store is away.
     pub async fn password_changed(&self, principal: Principal) -> Result<(), Outage> {
+        self.withdraw_links(&Purpose::RESET_PASSWORD, &principal).await?;
         if self.0.settings.check_revoke_token {
             let revoke = Revoke::Principal(principal);
             self.revoke(revoke, RevocationReason::PasswordChanged).await?;

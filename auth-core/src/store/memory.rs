@@ -11,6 +11,8 @@ use super::{
     next_rights_version,
 };
 use crate::error::Outage;
+use crate::otp::{Changed, CodePolicy, Errand, FactorChange, StoredCode, StoredFactor, StoredLink};
+use crate::password::PasswordHash;
 use crate::rotation::{Decision, Presented, RotationPolicy, decide, later};
 use crate::session::{ClientInfo, Principal, RevocationReason, SecretHash, Session, SessionId};
 
@@ -23,6 +25,9 @@ struct Tables {
     sessions: HashMap<SessionId, Session>,
     revocations: Vec<Revocation>,
     last_seq: i64,
+    codes: HashMap<Errand, StoredCode>,
+    links: HashMap<SecretHash, StoredLink>,
+    factors: HashMap<Principal, StoredFactor>,
 }
 
 impl MemoryStore {
@@ -201,6 +206,87 @@ impl SessionStore for MemoryStore {
         Ok(News { revocations: live.cloned().collect(), last_seq: tables.last_seq })
     }
 
+    async fn request_code(
+        &self,
+        errand: &Errand,
+        hash: &PasswordHash,
+        now: DateTime<Utc>,
+        policy: &CodePolicy,
+    ) -> Result<Option<StoredCode>, Outage> {
+        let mut tables = self.tables();
+        let (code, is_new) = match tables.codes.remove(errand) {
+            Some(code) => code.requested(hash.clone(), now, policy),
+            None => (StoredCode::first(hash.clone(), now, policy), true),
+        };
+        tables.codes.insert(errand.clone(), code.clone());
+        Ok(is_new.then_some(code))
+    }
+
+    async fn try_code(&self, errand: &Errand) -> Result<Option<StoredCode>, Outage> {
+        let mut tables = self.tables();
+        Ok(tables.codes.get_mut(errand).map(|code| {
+            code.tries = code.tries.saturating_add(1);
+            code.clone()
+        }))
+    }
+
+    async fn use_code(&self, errand: &Errand, hash: &PasswordHash) -> Result<bool, Outage> {
+        let mut tables = self.tables();
+        let is_it = tables.codes.get(errand).is_some_and(|code| code.hash == *hash);
+        if is_it {
+            tables.codes.remove(errand);
+        }
+        Ok(is_it)
+    }
+
+    async fn create_link(&self, link: &StoredLink) -> Result<(), Outage> {
+        self.tables().links.entry(link.hash).or_insert_with(|| link.clone());
+        Ok(())
+    }
+
+    async fn find_link(&self, hash: SecretHash) -> Result<Option<StoredLink>, Outage> {
+        Ok(self.tables().links.get(&hash).cloned())
+    }
+
+    async fn use_links(
+        &self,
+        errand: &Errand,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SecretHash>, Outage> {
+        let mut tables = self.tables();
+        let links = tables.links.values_mut();
+        let unused = links.filter(|link| link.errand == *errand && link.used_at.is_none());
+        Ok(unused
+            .map(|link| {
+                link.used_at = Some(now);
+                link.hash
+            })
+            .collect())
+    }
+
+    async fn find_factor(&self, principal: &Principal) -> Result<Option<StoredFactor>, Outage> {
+        Ok(self.tables().factors.get(principal).cloned())
+    }
+
+    async fn change_factor(
+        &self,
+        principal: &Principal,
+        change: &FactorChange,
+    ) -> Result<Option<Changed>, Outage> {
+        let mut tables = self.tables();
+        let changed = change.apply(tables.factors.get(principal).cloned());
+        match &changed {
+            Some(Changed::To(factor)) => {
+                tables.factors.insert(principal.clone(), factor.clone());
+            }
+            Some(Changed::Removed(_)) => {
+                tables.factors.remove(principal);
+            }
+            None => {}
+        }
+        Ok(changed)
+    }
+
     async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, Outage> {
         let mut tables = self.tables();
         let limit = limit as usize;
@@ -220,6 +306,20 @@ impl SessionStore for MemoryStore {
             removed += usize::from(goes);
             !goes
         });
-        Ok((gone.len() + removed) as u64)
+        let mut removed = gone.len() + removed;
+        removed += forget(&mut tables.codes, limit, |code| code.expires_at <= before);
+        removed += forget(&mut tables.links, limit, |link| link.expires_at <= before);
+        Ok(removed as u64)
     }
+}
+
+/// Removes up to `limit` of what is over.
+fn forget<K, V>(rows: &mut HashMap<K, V>, limit: usize, is_over: impl Fn(&V) -> bool) -> usize {
+    let mut removed = 0;
+    rows.retain(|_, row| {
+        let goes = removed < limit && is_over(row);
+        removed += usize::from(goes);
+        !goes
+    });
+    removed
 }

@@ -1,10 +1,12 @@
-//! Where sessions and revocations are kept.
+//! Where sessions, revocations, codes, links and second factors are kept.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use crate::error::Outage;
+use crate::otp::{Changed, CodePolicy, Errand, FactorChange, StoredCode, StoredFactor, StoredLink};
+use crate::password::PasswordHash;
 use crate::rotation::{Decision, Presented, RotationPolicy};
 use crate::session::{ClientInfo, Principal, RevocationReason, SecretHash, Session, SessionId};
 
@@ -14,7 +16,7 @@ mod memory;
 
 pub use memory::MemoryStore;
 
-/// Keeps sessions and revocations.
+/// Keeps sessions and revocations, one-time codes and links, second factors.
 ///
 /// Every verb is one atomic transition: two callers at once see the same as one after the
 /// other, and what a verb answered has been made durable. A revocation is appended in the same
@@ -94,9 +96,53 @@ pub trait SessionStore: Send + Sync + 'static {
         None
     }
 
+    /// Asks for a code: what is outstanding for `errand` becomes what [`StoredCode::requested`] says, or
+    /// [`StoredCode::first`] where nothing is. Answers what is outstanding now, where that is a new
+    /// code, with `hash`: of several callers at once, one is answered it.
+    async fn request_code(
+        &self,
+        errand: &Errand,
+        hash: &PasswordHash,
+        now: DateTime<Utc>,
+        policy: &CodePolicy,
+    ) -> Result<Option<StoredCode>, Outage>;
+
+    /// Counts a try: where a code is outstanding, expired or not, its `tries` grow by one. Answers it as
+    /// it is then; whether it may be compared says [`StoredCode::admits_try`].
+    async fn try_code(&self, errand: &Errand) -> Result<Option<StoredCode>, Outage>;
+
+    /// Removes the outstanding code if it is the one with this hash. Answers whether it was: of several
+    /// callers at once, one succeeds.
+    async fn use_code(&self, errand: &Errand, hash: &PasswordHash) -> Result<bool, Outage>;
+
+    /// Stores a new link.
+    async fn create_link(&self, link: &StoredLink) -> Result<(), Outage>;
+
+    /// The link, used or not; `None` when there is none (any more).
+    async fn find_link(&self, hash: SecretHash) -> Result<Option<StoredLink>, Outage>;
+
+    /// Marks every link of an errand as used that is not. Answers those that this call marked: of
+    /// several callers at once, one is answered a link.
+    async fn use_links(
+        &self,
+        errand: &Errand,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SecretHash>, Outage>;
+
+    /// The second factor of a principal, confirmed or not.
+    async fn find_factor(&self, principal: &Principal) -> Result<Option<StoredFactor>, Outage>;
+
+    /// Changes the second factor of a principal as [`FactorChange::apply`] says. Answers what it made of it,
+    /// `None` where nothing was to be changed.
+    async fn change_factor(
+        &self,
+        principal: &Principal,
+        change: &FactorChange,
+    ) -> Result<Option<Changed>, Outage>;
+
     /// Removes sessions whose `expires_at` or `idle_expires_at` is `before` or earlier, and
-    /// revocations whose `until` is. It may stop once `limit` of either kind, or of both together,
-    /// are gone. Answers how many rows went; fewer than `limit` means that nothing is left.
+    /// revocations whose `until`, codes and links whose `expires_at` is. It may stop once `limit` of
+    /// any kind, or of several together, are gone. Answers how many rows went; fewer than `limit` means that nothing is left.
     async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, Outage>;
 }
 

@@ -37,6 +37,10 @@ impl Users {
         self.0.lock().unwrap().clear();
     }
 
+    pub fn account(&self) -> Account {
+        self.0.lock().unwrap()[0].clone()
+    }
+
     pub fn password_hash(&self) -> Option<PasswordHash> {
         self.0.lock().unwrap()[0].password_hash.clone()
     }

@@ -248,7 +248,9 @@ impl From<LoginError> for Failure {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::InvalidCredentials => Self::NoActiveAccount,
-            LoginError::UnknownUserType => Self::Invalid(error.to_string()),
+            LoginError::UnknownUserType | LoginError::SecondFactorRequired => {
+                Self::Invalid(error.to_string())
+            }
             LoginError::Outage(outage) => outage.into(),
         }
     }

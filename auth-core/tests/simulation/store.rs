@@ -9,6 +9,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
+use auth_core::otp::{
+    Changed, CodePolicy, Errand, FactorChange, StoredCode, StoredFactor, StoredLink,
+};
+use auth_core::password::PasswordHash;
 use auth_core::rotation::{Presented, RotationPolicy};
 use auth_core::session::{ClientInfo, SecretHash};
 use auth_core::store::{News, Renewal, Revocation, Revoke, Revoked, Rotation, Stamp};
@@ -333,6 +337,52 @@ impl SessionStore for NodeStore {
             .await?;
         self.ground.note(Deed::Heard { asked_at: now });
         Ok(news)
+    }
+
+    async fn request_code(
+        &self,
+        errand: &Errand,
+        hash: &PasswordHash,
+        now: DateTime<Utc>,
+        policy: &CodePolicy,
+    ) -> Result<Option<StoredCode>, Outage> {
+        self.verb(self.ground.tables.request_code(errand, hash, now, policy)).await?
+    }
+
+    async fn try_code(&self, errand: &Errand) -> Result<Option<StoredCode>, Outage> {
+        self.verb(self.ground.tables.try_code(errand)).await?
+    }
+
+    async fn use_code(&self, errand: &Errand, hash: &PasswordHash) -> Result<bool, Outage> {
+        self.verb(self.ground.tables.use_code(errand, hash)).await?
+    }
+
+    async fn create_link(&self, link: &StoredLink) -> Result<(), Outage> {
+        self.verb(self.ground.tables.create_link(link)).await?
+    }
+
+    async fn find_link(&self, hash: SecretHash) -> Result<Option<StoredLink>, Outage> {
+        self.verb(self.ground.tables.find_link(hash)).await?
+    }
+
+    async fn use_links(
+        &self,
+        errand: &Errand,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SecretHash>, Outage> {
+        self.verb(self.ground.tables.use_links(errand, now)).await?
+    }
+
+    async fn find_factor(&self, principal: &Principal) -> Result<Option<StoredFactor>, Outage> {
+        self.verb(self.ground.tables.find_factor(principal)).await?
+    }
+
+    async fn change_factor(
+        &self,
+        principal: &Principal,
+        change: &FactorChange,
+    ) -> Result<Option<Changed>, Outage> {
+        self.verb(self.ground.tables.change_factor(principal, change)).await?
     }
 
     async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, Outage> {

@@ -9,9 +9,11 @@ use auth_core::{Outage, Principal, Session, SessionId};
 use chrono::{DateTime, Utc};
 
 /// What a new database lacks.
-pub const MIGRATIONS: [&str; 3] = [
+pub(crate) const MIGRATIONS: [&str; 5] = [
     "2026-11-20-000000_auth_sessions",
     "2026-11-21-000000_rights_and_pace",
+    "2026-11-22-000000_one_time_codes",
+    "2026-11-22-000100_second_factors",
     "2026-11-22-100000_personal_tokens",
 ];
 

@@ -28,15 +28,21 @@ use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use tokio::sync::watch;
 
+use self::codes::Codes;
 use self::database::Database;
+use self::factors::Factors;
 use self::look::{Found, Look};
 use self::statements::{Horizon, Page, Statements, unless_deadlocked};
 use super::{News, Renewal, Revoke, Revoked, Rotation, SessionStore, Stamp};
 use crate::error::Outage;
+use crate::otp::{Changed, CodePolicy, Errand, FactorChange, StoredCode, StoredFactor, StoredLink};
+use crate::password::PasswordHash;
 use crate::rotation::{Presented, RotationPolicy};
 use crate::session::{ClientInfo, Principal, SecretHash, Session, SessionId};
 
+mod codes;
 mod database;
+mod factors;
 mod fixed;
 mod lane;
 #[cfg(feature = "postgres")]
@@ -194,6 +200,25 @@ impl<D: Database> DieselStore<D> {
         self.prune_table(search, limit, look, delete).await
     }
 
+    /// Codes and links that are over, which an index finds.
+    async fn prune_codes(&self, before: DateTime<Utc>, limit: usize) -> Result<usize, Outage> {
+        let mut removed = 0;
+        while removed < limit {
+            let count = DELETE_ROWS.min(limit - removed);
+            let delete = move |conn: &mut D::Connection| {
+                let codes = conn.delete_codes(before, count as i64)?;
+                let links = conn.delete_links(before, (count - codes) as i64)?;
+                Ok(codes + links)
+            };
+            let deleted = self.db.write(delete).await?;
+            removed += deleted;
+            if deleted < count {
+                break;
+            }
+        }
+        Ok(removed)
+    }
+
     /// The horizon from which to read again: some seconds old, for there may be several who ask.
     fn horizon_before(&self, now: DateTime<Utc>) -> Option<String> {
         let mut horizons = self.horizons.lock().unwrap_or_else(PoisonError::into_inner);
@@ -308,9 +333,70 @@ impl<D: Database> SessionStore for DieselStore<D> {
         self.db.nudges()
     }
 
+    async fn request_code(
+        &self,
+        errand: &Errand,
+        hash: &PasswordHash,
+        now: DateTime<Utc>,
+        policy: &CodePolicy,
+    ) -> Result<Option<StoredCode>, Outage> {
+        let (errand, hash, policy) = (errand.clone(), hash.clone(), *policy);
+        let request =
+            move |conn: &mut D::Connection| codes::request_code(conn, &errand, &hash, now, &policy);
+        self.db.write(request).await
+    }
+
+    async fn try_code(&self, errand: &Errand) -> Result<Option<StoredCode>, Outage> {
+        let errand = errand.clone();
+        self.db.write(move |conn| conn.try_code(&errand)).await
+    }
+
+    async fn use_code(&self, errand: &Errand, hash: &PasswordHash) -> Result<bool, Outage> {
+        let (errand, hash) = (errand.clone(), hash.clone());
+        self.db.write(move |conn| conn.use_code(&errand, &hash)).await
+    }
+
+    async fn create_link(&self, link: &StoredLink) -> Result<(), Outage> {
+        let link = link.clone();
+        self.db.write(move |conn| conn.create_link(&link)).await
+    }
+
+    async fn find_link(&self, hash: SecretHash) -> Result<Option<StoredLink>, Outage> {
+        self.db.read(move |conn| conn.find_link(hash)).await
+    }
+
+    async fn use_links(
+        &self,
+        errand: &Errand,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SecretHash>, Outage> {
+        let errand = errand.clone();
+        self.db.write(move |conn| conn.use_links(&errand, now)).await
+    }
+
+    async fn find_factor(&self, principal: &Principal) -> Result<Option<StoredFactor>, Outage> {
+        let principal = principal.clone();
+        self.db.read(move |conn| conn.find_factor(&principal)).await
+    }
+
+    async fn change_factor(
+        &self,
+        principal: &Principal,
+        change: &FactorChange,
+    ) -> Result<Option<Changed>, Outage> {
+        let (principal, change) = (principal.clone(), change.clone());
+        let change =
+            move |conn: &mut D::Connection| factors::change_factor(conn, &principal, &change);
+        self.db.write(change).await
+    }
+
     async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, Outage> {
         let mut pruning = self.pruning.lock().await;
         let mut rest = limit as usize;
+        rest -= self.prune_codes(before, rest).await?;
+        if rest == 0 {
+            return Ok(u64::from(limit));
+        }
         let revocations_first = pruning.in_revocations;
         for revocations in [revocations_first, !revocations_first] {
             rest -= if revocations {

@@ -234,6 +234,6 @@ pub(super) fn storable(client: &ClientInfo) -> ClientInfo {
 }
 
 /// PostgreSQL's `text` takes every character but NUL.
-fn without_nul(text: &str) -> String {
+pub(super) fn without_nul(text: &str) -> String {
     text.replace('\0', "")
 }

@@ -1,4 +1,4 @@
-//! The two tables. One description serves both databases: times are milliseconds since 1970 in
+//! The tables. One description serves both databases: times are milliseconds since 1970 in
 //! a `BIGINT`. What each column means is said in the migrations.
 
 diesel::table! {
@@ -39,5 +39,46 @@ diesel::table! {
         reason -> Text,
         expires_at -> BigInt,
         rights_version -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    auth_codes (purpose, user_type, user_id) {
+        purpose -> Text,
+        user_type -> Text,
+        user_id -> Text,
+        code_hash -> Text,
+        issued_at -> BigInt,
+        expires_at -> BigInt,
+        tries -> BigInt,
+        tries_until -> BigInt,
+        requests -> BigInt,
+    }
+}
+
+diesel::table! {
+    auth_links (token_hash) {
+        token_hash -> Binary,
+        purpose -> Text,
+        user_type -> Text,
+        user_id -> Text,
+        subject -> Text,
+        created_at -> BigInt,
+        expires_at -> BigInt,
+        used_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    auth_factors (user_type, user_id) {
+        user_type -> Text,
+        user_id -> Text,
+        secret -> Binary,
+        created_at -> BigInt,
+        confirmed_at -> Nullable<BigInt>,
+        last_step -> BigInt,
+        tries -> BigInt,
+        tries_until -> BigInt,
+        recovery_hashes -> Binary,
     }
 }

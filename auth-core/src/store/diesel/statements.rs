@@ -8,6 +8,8 @@ use diesel::prelude::*;
 use diesel::result::Error::{DatabaseError, QueryBuilderError};
 use diesel::sql_types::{Bool, Nullable, Text};
 
+use super::codes::Codes;
+use super::factors::Factors;
 use super::fixed::Fixed;
 use super::look::{Found, LOOK_ROWS, Look};
 use super::row::{NewRevocation, RevocationRow, SessionRow, number_to_column, session_id};
@@ -26,7 +28,7 @@ const MAX_ATTEMPTS: usize = 8;
 /// Rows per statement: PostgreSQL numbers parameters with 16 bits.
 const ROWS: usize = 500;
 
-pub trait Statements: Connection + Horizon + Look {
+pub trait Statements: Connection + Horizon + Look + Codes + Factors {
     /// Stores a session unless its id is there.
     fn insert(&mut self, session: &Session) -> QueryResult<()>;
 
