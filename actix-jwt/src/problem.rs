@@ -58,8 +58,6 @@ pub(crate) enum Cause {
     NoActiveAccount,
     /// Known, but not allowed.
     Forbidden,
-    /// Allowed, but the login is too long ago.
-    NotFresh,
     /// A cross-site request, or one without the session's CSRF token.
     Csrf(CsrfFault),
     /// Fields of the body, each with what is wrong with it.
@@ -313,11 +311,9 @@ impl ResponseError for Problem {
             | Cause::Login
             | Cause::NoActiveAccount
             | Cause::SecondFactor => StatusCode::UNAUTHORIZED,
-            Cause::SessionLogin
-            | Cause::Forbidden
-            | Cause::NotFresh
-            | Cause::Csrf(_)
-            | Cause::OldLogin => StatusCode::FORBIDDEN,
+            Cause::SessionLogin | Cause::Forbidden | Cause::Csrf(_) | Cause::OldLogin => {
+                StatusCode::FORBIDDEN
+            }
             Cause::Fields(_)
             | Cause::Body(_)
             | Cause::Json(_)

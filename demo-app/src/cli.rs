@@ -11,6 +11,8 @@ use actix_web::rt;
 #[cfg(unix)]
 use actix_web::rt::signal::unix::{self, SignalKind};
 use auth_core::keys::KeyDirectoryError;
+use auth_core::session::RevocationReason;
+use auth_core::store::Revoke;
 use auth_core::{Authority, Clock, Outage, PersonalTokenError, Settings, SettingsError, random};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -123,6 +125,8 @@ enum Command {
         #[arg(long, value_name = "LIST", value_delimiter = ',')]
         scopes: Option<Vec<String>>,
     },
+    /// Take away the second factor of a user who has lost it, and end their sessions.
+    RemoveSecondFactor { name: String },
     /// Lock a user out and end their sessions.
     Deactivate { name: String },
     /// Let a user log in again.
@@ -158,6 +162,8 @@ enum Failure {
     User(String, UserError),
     #[error("the user has no such session")]
     NoSuchSession,
+    #[error("the user has no second factor")]
+    NoSecondFactor,
     #[error("the user has no such personal token")]
     NoSuchToken,
     #[error(transparent)]
@@ -275,6 +281,17 @@ async fn run(cli: Cli) -> Result<String, Failure> {
                 scopes => format!(", scopes {scopes}"),
             };
             Ok(format!("{}: {staff}{role}{scopes}\n", user.username))
+        }
+        Command::RemoveSecondFactor { name } => {
+            let upkeep = Upkeep::open(config).await?;
+            let principal = upkeep.find(name.clone()).await?.principal();
+            if !upkeep.authority.remove_second_factor(&principal).await? {
+                return Err(Failure::NoSecondFactor);
+            }
+            // Who had it may have been somebody else.
+            let logins = Revoke::Logins(principal);
+            upkeep.authority.revoke(logins, RevocationReason::Administrator).await?;
+            Ok(format!("{name} logs in without a second factor\n"))
         }
         Command::Deactivate { name } => set_active(config, name, false).await,
         Command::Activate { name } => set_active(config, name, true).await,

@@ -106,6 +106,46 @@ pub(crate) fn log_event(event: &AuthEvent) {
         AuthEvent::Revoked { sessions, reason } => {
             info!(event = "revoked", reason = reason.as_str(), sessions = ?sessions);
         }
+        AuthEvent::PersonalTokenCreated { principal, session } => {
+            info!(event = "personal_token_created", user = %principal, %session);
+        }
+        AuthEvent::CodeRequested { principal, purpose, issued, client } => {
+            let user = principal.as_ref().map(tracing::field::display);
+            info!(event = "code_requested", user, ?purpose, issued, ip = client.ip);
+        }
+        AuthEvent::CodeRefused { principal, purpose, client } => {
+            let user = principal.as_ref().map(tracing::field::display);
+            info!(event = "code_refused", user, ?purpose, ip = client.ip);
+        }
+        AuthEvent::CodesExhausted { principal, purpose, client } => {
+            let user = principal.as_ref().map(tracing::field::display);
+            warn!(
+                event = "codes_exhausted",
+                user,
+                ?purpose,
+                ip = client.ip,
+                "all tries of a one-time code were wrong"
+            );
+        }
+        AuthEvent::LinkRedeemed { principal, purpose } => {
+            info!(event = "link_redeemed", user = %principal, ?purpose);
+        }
+        AuthEvent::SecondFactorAdded { principal } => {
+            info!(event = "second_factor_added", user = %principal);
+        }
+        AuthEvent::SecondFactorRemoved { principal } => {
+            info!(event = "second_factor_removed", user = %principal);
+        }
+        AuthEvent::SecondFactorRefused { principal, exhausted, client } => warn!(
+            event = "second_factor_refused", user = %principal, exhausted, ip = client.ip,
+            "a right password came with a wrong code"
+        ),
+        AuthEvent::RecoveryCodeUsed { principal, left } => {
+            info!(event = "recovery_code_used", user = %principal, left);
+        }
+        AuthEvent::RecoveryCodesRenewed { principal } => {
+            info!(event = "recovery_codes_renewed", user = %principal);
+        }
         other => info!(event = ?other),
     }
 }

@@ -6,7 +6,7 @@ use auth_core::ManualClock;
 use auth_core::otp::totp_code;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Answer, ApiClient, Database, TestApp, User, on_each_database};
+use tests::{Answer, ApiClient, Database, Process, TestApp, User, on_each_database};
 
 const OTP: &str = "/api/v1/users/otp";
 const CONFIRM: &str = "/api/v1/users/otp/confirm";
@@ -18,6 +18,8 @@ on_each_database! {
     an_enrolled_factor_is_asked_for_at_every_login_and_a_code_is_good_once,
     a_recovery_code_is_good_once,
     a_removed_factor_is_not_asked_for,
+    a_password_with_the_request_is_no_way_around_it,
+    an_administrator_takes_a_lost_one_away,
 }
 
 async fn post(client: &ApiClient, path: &str, body: Value) -> Answer {
@@ -81,4 +83,47 @@ async fn a_removed_factor_is_not_asked_for(database: Database) {
     enrolled(&app, &anna).await;
     Answer::to(client.request(Method::DELETE, OTP)).await.expect_status(204);
     app.log_in(&anna).await;
+}
+
+async fn a_password_with_the_request_is_no_way_around_it(database: Database) {
+    const TOKENS: &str = "/api/v1/users/tokens";
+    const ME: &str = "/api/v1/users/me";
+    let app = TestApp::start(database).await;
+    let anna = app.user("anna").await;
+    let basic =
+        |password| app.anonymous().request(Method::GET, ME).basic_auth("anna", Some(password));
+    Answer::to(basic(anna.password)).await.expect_status(200);
+    let (secret, _) = enrolled(&app, &anna).await;
+    Answer::to(basic(anna.password)).await.expect(401, OTP_REQUIRED);
+    Answer::to(basic("wrong")).await.expect_status(401);
+
+    // A personal token is, once both were shown to make it.
+    let login = app.anonymous().post(TOKEN, with_code(&anna, &shown(&app, &secret))).await;
+    app.advance(Duration::from_secs(6 * 60)).await;
+    let refreshed = app.anonymous().refresh(&login.text("refresh")).await.text("access");
+    let make = async |body: Value| {
+        let request = app.anonymous().request(Method::POST, TOKENS).bearer_auth(&refreshed);
+        Answer::to(request.json(&body)).await
+    };
+    let mut body = json!({ "name": "ci" });
+    make(body.clone()).await.expect_status(403);
+    body["password"] = anna.password.into();
+    make(body.clone()).await.expect(401, OTP_REQUIRED);
+    body["otp"] = shown(&app, &secret).into();
+    let token = make(body).await.expect_status(201).text("token");
+    app.anonymous().get_with(ME, &format!("Token {token}")).await.expect_status(200);
+}
+
+async fn an_administrator_takes_a_lost_one_away(database: Database) {
+    let app = TestApp::start(database).await;
+    let anna = app.user("anna").await;
+    let (secret, _) = enrolled(&app, &anna).await;
+    let login = app.anonymous().post(TOKEN, with_code(&anna, &shown(&app, &secret))).await;
+    let run = || Process::run(app.db(), &["remove-second-factor", "anna"], "");
+    let output = run();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    app.advance(Duration::ZERO).await;
+    app.anonymous().me(&login.text("access")).await.expect_status(401);
+    app.anonymous().post(TOKEN, anna.credentials()).await.expect_status(200);
+    assert!(!run().status.success(), "there is none any more");
 }

@@ -70,7 +70,6 @@ pub(super) fn problem_type(cause: &Cause) -> (&'static str, &'static str) {
         }
         Cause::NoActiveAccount => ("no-active-account", "The user is gone or inactive"),
         Cause::Forbidden => ("forbidden", "Not allowed"),
-        Cause::NotFresh => ("login-too-old", "A new login is required"),
         Cause::Csrf(_) => ("csrf-failed", "Cross-site request forgery suspected"),
         Cause::Fields(_) => ("invalid-fields", "Members of the body are not valid"),
         Cause::Body(_) => ("invalid-body", "The body does not have the right shape"),

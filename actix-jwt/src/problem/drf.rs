@@ -56,7 +56,6 @@ impl Body {
             Cause::SessionLogin => Self::text("Incorrect authentication credentials."),
             Cause::NoActiveAccount => Self::text("No active account found for the given token."),
             Cause::Forbidden => Self::text("You do not have permission to perform this action."),
-            Cause::NotFresh => Self::coded("Log in again to do this.", "login_too_old"),
             Cause::Csrf(fault) => Self::text(format!("CSRF Failed: {fault}")),
             Cause::Fields(fields) => Self::Fields(fields.clone()),
             Cause::Body(problem) => Self::NonField { non_field_errors: [problem.clone()] },

@@ -1,19 +1,16 @@
 //! The second factor of the user who asks.
 //!
-//! Changing it takes a login of the last minutes or the password once more (and a code, where there is a
-//! factor): a session that was stolen or left open must not be enough (ASVS 7.5.1).
-
-use std::time::Duration;
+//! Changing it takes a proof of now ([`login::prove_again`]).
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use auth_core::permission::{Access, Fresh, LoggedIn};
-use auth_core::{FactorError, Permission};
+use auth_core::FactorError;
+use auth_core::permission::LoggedIn;
 use chrono::SecondsFormat;
 use serde::Serialize;
 
 use super::body::Json;
 use super::session::private;
-use super::{Methods, Routes, get};
+use super::{Methods, Routes, get, login};
 use crate::auth::Auth;
 use crate::extract::AuthUser;
 use crate::problem::{Cause, Problem};
@@ -29,9 +26,6 @@ pub(super) const ROUTES: Routes = &[
     ("/otp/confirm/", &Methods { allow: "POST", routes: || vec![web::post().to(confirm)] }),
     ("/otp/recovery/", &Methods { allow: "POST", routes: || vec![web::post().to(renew)] }),
 ];
-
-/// For how long after a login nothing more is asked.
-const RECENT: Fresh = Fresh(Duration::from_secs(5 * 60));
 
 async fn status(auth: Auth, user: AuthUser<LoggedIn>) -> Result<HttpResponse, Problem> {
     #[derive(Serialize)]
@@ -54,7 +48,7 @@ async fn begin(
     auth: Auth,
     user: AuthUser<LoggedIn>,
     request: HttpRequest,
-    body: Json,
+    mut body: Json,
 ) -> Result<HttpResponse, Problem> {
     #[derive(Serialize)]
     struct New<'a> {
@@ -62,7 +56,7 @@ async fn begin(
         uri: &'a str,
     }
 
-    check_recent(&auth, &user, &request, body).await?;
+    login::prove_again(&auth, &user, &request, &mut body).await?;
     let account = auth.load_account(&user).await?;
     let new = auth.authority().begin_second_factor(&account).await?;
     let new = new.ok_or_else(|| {
@@ -102,9 +96,9 @@ async fn renew(
     auth: Auth,
     user: AuthUser<LoggedIn>,
     request: HttpRequest,
-    body: Json,
+    mut body: Json,
 ) -> Result<HttpResponse, Problem> {
-    check_recent(&auth, &user, &request, body).await?;
+    login::prove_again(&auth, &user, &request, &mut body).await?;
     let codes = auth.authority().renew_recovery_codes(user.principal()).await?;
     let codes = codes.ok_or_else(Problem::not_found)?;
     let recovery_codes = codes.iter().map(|code| code.expose()).collect();
@@ -115,40 +109,11 @@ async fn remove(
     auth: Auth,
     user: AuthUser<LoggedIn>,
     request: HttpRequest,
-    body: Json,
+    mut body: Json,
 ) -> Result<HttpResponse, Problem> {
-    check_recent(&auth, &user, &request, body).await?;
+    login::prove_again(&auth, &user, &request, &mut body).await?;
     match auth.authority().remove_second_factor(user.principal()).await? {
         true => Ok(private(HttpResponse::NoContent()).finish()),
         false => Err(Problem::not_found()),
-    }
-}
-
-/// Whether the user proved a moment ago who they are: by a login, or by what the body has, `password` and, where
-/// there is a second factor, `otp`.
-async fn check_recent(
-    auth: &Auth,
-    user: &AuthUser<LoggedIn>,
-    request: &HttpRequest,
-    mut body: Json,
-) -> Result<(), Problem> {
-    let authority = auth.authority();
-    let access = Access { identity: Some(user), read_only: false, clock: authority.clock() };
-    if RECENT.allows(&access) {
-        return Ok(());
-    }
-    let Some(password) = body.take("password")? else { return Err(auth.problem(Cause::OldLogin)) };
-    let code = body.take("otp")?;
-    let refused = |error| auth.problem(Cause::session_login(error));
-    let (principal, client) = (user.principal(), auth.client(request));
-    let proof = authority.prove_password_again(principal, &password, &client).await;
-    let mut proof = proof.map_err(refused)?;
-    if let Some(code) = code {
-        let proven = authority.prove_second_factor(proof, &code, &client).await;
-        proof = proven.map_err(refused)?;
-    }
-    match proof.needs_second_factor() {
-        true => Err(auth.problem(Cause::SecondFactor)),
-        false => Ok(()),
     }
 }

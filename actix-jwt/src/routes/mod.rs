@@ -95,7 +95,7 @@ impl Auth {
     /// Personal tokens under `path`, for those who accept them
     /// ([`Credential::token`](crate::Credential::token)): `GET` lists those of the user, `POST`
     /// `{"name", "scopes"?, "expires_in"?}` makes one and tells it this once (`expires_in` in seconds;
-    /// the login has to be one of the last quarter of an hour, else 403), `DELETE {path}/{id}` ends one. A
+    /// with `password`, and `otp` where there is a second factor, unless the login is one of the last five minutes), `DELETE {path}/{id}` ends one. A
     /// personal token itself opens none of them.
     pub fn personal_token_routes(
         &self,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use auth_core::permission::{Fresh, LoggedIn};
+use auth_core::permission::LoggedIn;
 use auth_core::session::RevocationReason;
 use auth_core::{NewPersonalToken, PersonalTokenError, Session, SessionId};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -12,14 +12,10 @@ use serde_json::Value;
 
 use super::body::Json;
 use super::session::private;
-use super::{Methods, Routes, get};
+use super::{Methods, Routes, get, login};
 use crate::auth::Auth;
-use crate::extract::{AuthUser, is_permitted};
+use crate::extract::AuthUser;
 use crate::problem::{Cause, Problem};
-
-/// A personal token outlives the login that it is made in, so the login is to be of now (ASVS 7.5.3): an
-/// access token that was stolen must not become one that lives for a year.
-const FRESH: Fresh = Fresh(Duration::from_secs(15 * 60));
 
 pub(super) const ROUTES: Routes = &[
     (
@@ -75,11 +71,11 @@ async fn create(
     auth: Auth,
     user: AuthUser<LoggedIn>,
     request: HttpRequest,
-    body: Json,
+    mut body: Json,
 ) -> Result<HttpResponse, Problem> {
-    if !is_permitted(&request, &auth, &FRESH, Some(&user)) {
-        return Err(auth.problem(Cause::NotFresh));
-    }
+    // It outlives the login that it is made in: an access token that was stolen must not become one that
+    // lives for a year.
+    login::prove_again(&auth, &user, &request, &mut body).await?;
     let new = wanted(body)?;
     let made = auth.authority().create_personal_token(user.principal(), new).await;
     let (token, session) = made.map_err(|error| {

@@ -178,11 +178,16 @@ async fn making_one_takes_a_login_of_now_and_a_csrf_token(database: Database) {
     browser.csrf = Csrf::Echo;
     browser.post(TOKENS, body.clone()).await.expect_status(201);
 
-    app.advance(Duration::from_secs(16 * 60)).await;
+    app.advance(Duration::from_secs(5 * 60 + 1)).await;
     client.refresh().await.expect_status(200);
-    let words = r#"{"detail":"Log in again to do this.","code":"login_too_old"}"#;
+    let words = r#"{"detail":"Give your password again.","code":"password_required"}"#;
     make(&client, body.clone()).await.expect(403, words);
     browser.post(TOKENS, body.clone()).await.expect(403, words);
+    let with = |password| json!({ "name": "ci", "password": password });
+    make(&client, with(anna.password)).await.expect_status(201);
+    browser.post(TOKENS, with(anna.password)).await.expect_status(201);
+    let wrong = make(&client, with("wrong")).await;
+    wrong.expect(403, &detail("Incorrect authentication credentials."));
     // A password that comes with the request is of now.
     let request = app.anonymous().request(Method::POST, TOKENS).json(&body);
     let request = request.header("Authorization", basic("anna", anna.password));

@@ -76,7 +76,7 @@ async fn each_problem_has_its_type(database: Database) {
     app.advance(Duration::from_secs(15 * 60)).await;
     client.refresh().await.expect_status(200);
     let make = client.request(Method::POST, "/api/v1/users/tokens").json(&json!({ "name": "x" }));
-    expect(&Answer::to(make).await, 403, "login-too-old");
+    expect(&Answer::to(make).await, 403, "password-required");
     nobody.blacklist(&client.refresh).await.expect_status(200);
     expect(&nobody.me(&client.access).await, 401, "token-revoked");
     expect(&nobody.blacklist(&client.refresh).await, 401, "token-revoked");
