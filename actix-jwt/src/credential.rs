@@ -119,12 +119,14 @@ impl Places {
     }
 }
 
+type SchemeAndRest<'r> = (&'r [u8], &'r [u8]);
+
 /// The scheme of an authorization header, and what follows. It is read as bytes: `to_str` goes over a
 /// token twice.
 fn scheme_of<'r>(
     headers: &'r HeaderMap,
     name: &HeaderName,
-) -> Result<Option<(&'r [u8], &'r [u8])>, Cause> {
+) -> Result<Option<SchemeAndRest<'r>>, Cause> {
     let mut values = headers.get_all(name);
     let value = match (values.next(), values.next()) {
         (None, _) => return Ok(None),

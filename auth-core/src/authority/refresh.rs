@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Authority;
 use crate::claims::{Facts, RawClaims, TokenKind};
-use crate::clock::{CLOCKS_DIFFER, from_millis};
+use crate::clock::from_millis;
 use crate::directory::Account;
 use crate::error::{RefreshError, VerifyError};
 use crate::event::AuthEvent;
@@ -218,10 +218,9 @@ impl Authority {
     pub(super) fn check_adoptable(&self, facts: &Facts) -> Result<(), VerifyError> {
         self.check_revocation(facts)?;
         // The row is what remembers that the token was spent. It is kept for the lifetime of a
-        // refresh token, so one that outlives it could come back. Its issuer's clock may be ahead.
-        let is_within = |end: i64, lifetime: Duration| {
-            end <= later(self.0.clock.now(), lifetime + CLOCKS_DIFFER).timestamp()
-        };
+        // refresh token, so one that outlives it could come back.
+        let is_within =
+            |end: i64, lifetime: Duration| end <= later(self.0.clock.now(), lifetime).timestamp();
         let settings = &self.0.settings;
         match facts.refresh_expires_at {
             Some(end) if facts.kind == TokenKind::Sliding => {

@@ -5,7 +5,6 @@ use tokio::sync::watch;
 
 use super::Authority;
 use crate::claims::{TokenKind, Verified};
-use crate::clock::CLOCKS_DIFFER;
 use crate::error::Outage;
 use crate::event::AuthEvent;
 use crate::otp::Purpose;
@@ -162,9 +161,8 @@ impl Authority {
     /// The store is away; what was removed before stays removed.
     pub async fn prune(&self) -> Result<u64, Outage> {
         const BATCH: u32 = 200;
-        // Another node, whose clock is behind, may still accept the last token of a session, and another
-        // issuer's clock may have been ahead.
-        let before = earlier(self.0.clock.now(), self.slack() + CLOCKS_DIFFER);
+        // Another node, whose clock is behind, may still accept the last token of a session.
+        let before = earlier(self.0.clock.now(), self.slack());
         let mut total = 0;
         loop {
             let removed = self.0.store.prune(before, BATCH).await?;
