@@ -141,17 +141,17 @@ fn scheme_of<'r>(
 }
 
 /// What is said, in Django REST framework's words, where nothing follows the scheme, and where too much.
-struct SchemeFaults {
-    nothing: &'static str,
+pub(crate) struct SchemeFaults {
+    pub(crate) nothing: &'static str,
     spaces: &'static str,
 }
 
-const BASIC_FAULTS: SchemeFaults = SchemeFaults {
+pub(crate) const BASIC_FAULTS: SchemeFaults = SchemeFaults {
     nothing: "Invalid basic header. No credentials provided.",
     spaces: "Invalid basic header. Credentials string should not contain spaces.",
 };
 
-const TOKEN_FAULTS: SchemeFaults = SchemeFaults {
+pub(crate) const TOKEN_FAULTS: SchemeFaults = SchemeFaults {
     nothing: "Invalid token header. No credentials provided.",
     spaces: "Invalid token header. Token string should not contain spaces.",
 };

@@ -60,7 +60,8 @@
 //! `auth_core::store::diesel` shows how to open it and to make its tables.
 //!
 //! [`Auth::mount`] adds the routes: obtaining, refreshing, verifying and blacklisting tokens with
-//! the paths and bodies of djangorestframework-simplejwt, and session login with cookies.
+//! the paths and bodies of djangorestframework-simplejwt, and session login with cookies. With the feature
+//! `openapi`, `Auth::openapi` describes them in an OpenAPI document.
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub)]
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
@@ -74,6 +75,8 @@ mod extract;
 mod httpauth;
 mod keys;
 mod middleware;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod problem;
 mod refresh_cookie;
 #[cfg(feature = "remote-keys")]
@@ -89,7 +92,11 @@ pub use credential::Credential;
 pub use extract::{AuthUser, Claims, CurrentUser, MaybeAuthUser};
 pub use httpauth::bearer_validator;
 pub use middleware::{Guard, JwtAuth};
+#[cfg(feature = "openapi")]
+pub use openapi::OpenApiDoc;
 pub use problem::{Problem, error_dialect};
 pub use refresh_cookie::RefreshCookie;
 #[cfg(feature = "remote-keys")]
 pub use remote::{RemoteKeys, RemoteKeysBuilder, RemoteKeysError};
+#[cfg(feature = "openapi")]
+pub use utoipa;

@@ -16,11 +16,12 @@ use actix_web::middleware::Next;
 use actix_web::{HttpResponse, ResponseError};
 use auth_core::settings::ErrorDialect;
 use auth_core::{LinkError, LoginError, Outage, RefreshError, Settings, TokenKind, VerifyError};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::auth::Auth;
 use details::Details;
-use drf::Body;
+pub(crate) use drf::Body;
 
 mod details;
 mod drf;
@@ -252,24 +253,39 @@ impl Problem {
         }
     }
 
-    /// Writes the body, in the dialect, and what the headers say of it.
-    fn write(&self, headers: &mut HeaderMap) -> Vec<u8> {
-        let (media_type, body) = match self.voice.as_deref() {
-            Some(Voice { body: Some(write), .. }) => {
-                ("application/json", serde_json::to_vec(&write(self)))
-            }
+    /// The body, in the dialect.
+    pub(crate) fn told(&self) -> Told {
+        match self.voice.as_deref() {
+            Some(Voice { body: Some(write), .. }) => Told::Own(write(self)),
             Some(voice) if voice.dialect == ErrorDialect::Problem => {
-                let details = Details::of(&self.cause, self.status_code(), &voice.type_base);
-                ("application/problem+json", serde_json::to_vec(&details))
+                Told::Details(Details::of(&self.cause, self.status_code(), &voice.type_base))
             }
-            _ => ("application/json", serde_json::to_vec(&Body::of(&self.cause))),
+            _ => Told::Drf(Body::of(&self.cause)),
+        }
+    }
+
+    /// Writes the body, and what the headers say of it.
+    fn write(&self, headers: &mut HeaderMap) -> Vec<u8> {
+        let told = self.told();
+        let media_type = match told {
+            Told::Details(_) => "application/problem+json",
+            Told::Drf(_) | Told::Own(_) => "application/json",
         };
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         if self.status_code() == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, self.challenge());
         }
-        body.unwrap_or_default()
+        serde_json::to_vec(&told).unwrap_or_default()
     }
+}
+
+/// A body, by whose shape it has.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Told {
+    Drf(Body),
+    Details(Details),
+    Own(Value),
 }
 
 /// Middleware that tells the [`Problem`]s which the application's own handlers answer in the dialect and

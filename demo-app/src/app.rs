@@ -12,22 +12,39 @@ use actix_web::{
     App, FromRequest, Handler, HttpRequest, HttpResponse, HttpServer, Responder, guard,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::db::Db;
+use crate::schema::Documentation;
 use crate::telemetry;
 use crate::users::parse_id;
 
 /// How long requests under way may take to end when the server is told to stop.
 const SHUTDOWN_SECONDS: u64 = 10;
 
+/// Where administrators find the sessions of users.
+pub(crate) const ADMIN_PATH: &str = "/api/v1/admin/users";
+/// Login for one token, in the header `jwt-auth`.
+pub(crate) const SINGLE_PATH: &str = "/api/v1/users/login/jwt";
+/// The token routes once more, and what they say there of every token that is refused.
+pub(crate) const SIMPLEJWT_PATH: &str = "/api/v1/users/login/simpleJWT";
+pub(crate) const SIMPLEJWT_REFUSAL: &str = "Token is invalid or expired";
+/// Revocation and introspection.
+pub(crate) const OAUTH_PATH: &str = "/api/token";
+
 /// Listens on `listen`; answers the server, to be awaited, and the address it has.
-pub(crate) fn bind(listen: SocketAddr, auth: &Auth, db: &Db) -> io::Result<(Server, SocketAddr)> {
+pub(crate) fn bind(
+    listen: SocketAddr,
+    auth: &Auth,
+    db: &Db,
+    documentation: Documentation,
+) -> io::Result<(Server, SocketAddr)> {
     let (auth, db) = (auth.clone(), db.clone());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(web::Data::new(db.clone()))
             .configure(|config| routes(config, &auth))
+            .configure(|config| documentation.routes(config))
             .default_service(web::to(not_found))
             .wrap(default_headers())
             .wrap(from_fn(error_dialect))
@@ -40,18 +57,14 @@ pub(crate) fn bind(listen: SocketAddr, auth: &Auth, db: &Db) -> io::Result<(Serv
     Ok((server.run(), addr))
 }
 
+/// What [`crate::schema`] describes.
 fn routes(config: &mut ServiceConfig, auth: &Auth) {
     config
         .configure(auth.mount("/api"))
-        .configure(auth.admin_session_routes("/api/v1/admin/users", IsStaff))
-        .configure(auth.single_token_routes("/api/v1/users/login/jwt"))
-        .configure(
-            auth.token_routes_saying(
-                "/api/v1/users/login/simpleJWT",
-                "Token is invalid or expired",
-            ),
-        )
-        .configure(auth.oauth_routes("/api/token", IsStaff))
+        .configure(auth.admin_session_routes(ADMIN_PATH, IsStaff))
+        .configure(auth.single_token_routes(SINGLE_PATH))
+        .configure(auth.token_routes_saying(SIMPLEJWT_PATH, SIMPLEJWT_REFUSAL))
+        .configure(auth.oauth_routes(OAUTH_PATH, IsStaff))
         .configure(auth.jwks_route())
         .configure(get_only("/api/v1/users/me", me))
         .configure(get_only("/healthz", healthz))
@@ -69,7 +82,24 @@ fn default_headers() -> DefaultHeaders {
 
 /// Answers GET and HEAD (RFC 9110 §9.1), with and without a slash at the end: two resources, for two
 /// patterns in one would be a regular expression.
-fn get_only<H, A>(path: &'static str, handler: H) -> impl FnOnce(&mut ServiceConfig)
+pub(crate) fn get_only<H, A>(path: &str, handler: H) -> impl FnOnce(&mut ServiceConfig) + use<H, A>
+where
+    H: Handler<A>,
+    A: FromRequest + 'static,
+    H::Output: Responder + 'static,
+{
+    let without = get_only_exactly(path, handler.clone());
+    let with = get_only_exactly(&format!("{path}/"), handler);
+    move |config| {
+        config.configure(without).configure(with);
+    }
+}
+
+/// The same at this path alone.
+pub(crate) fn get_only_exactly<H, A>(
+    path: &str,
+    handler: H,
+) -> impl FnOnce(&mut ServiceConfig) + use<H, A>
 where
     H: Handler<A>,
     A: FromRequest + 'static,
@@ -79,12 +109,11 @@ where
         let method = request.method().as_str();
         Err::<HttpResponse, _>(Problem::method_not_allowed(method, "GET, HEAD"))
     };
+    let get_or_head = guard::Any(guard::Get()).or(guard::Head());
+    let route = web::route().guard(get_or_head).to(handler);
+    let resource = web::resource(path).route(route).default_service(web::to(not_allowed));
     move |config| {
-        for path in [path.to_owned(), format!("{path}/")] {
-            let get_or_head = guard::Any(guard::Get()).or(guard::Head());
-            let route = web::route().guard(get_or_head).to(handler.clone());
-            config.service(web::resource(path).route(route).default_service(web::to(not_allowed)));
-        }
+        config.service(resource);
     }
 }
 
@@ -92,8 +121,10 @@ async fn not_found() -> Result<HttpResponse, Problem> {
     Err(Problem::not_found())
 }
 
-#[derive(Serialize)]
-struct Me {
+/// A user.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({ "id": 1, "username": "alice", "email": "alice@example.org" }))]
+pub(crate) struct Me {
     id: i64,
     username: String,
     email: String,
@@ -122,15 +153,21 @@ async fn me(user: AuthUser, auth: Auth) -> Result<web::Json<Me>, Problem> {
     }))
 }
 
+/// That it answers.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Alive {
+    status: Part,
+}
+
 /// Alive: it answers.
-async fn healthz() -> web::Json<serde_json::Value> {
-    web::Json(json!({ "status": "ok" }))
+async fn healthz() -> web::Json<Alive> {
+    web::Json(Alive { status: Part::Ok })
 }
 
 /// What a part of the readiness report says.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum Part {
+pub(crate) enum Part {
     Ok,
     Unavailable,
     /// Migrations that have not been applied.
@@ -141,8 +178,9 @@ enum Part {
     Stale,
 }
 
-#[derive(Serialize)]
-struct Readiness {
+/// Whether it is ready, and what is not.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Readiness {
     status: Part,
     database: Part,
     migrations: Part,

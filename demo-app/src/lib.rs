@@ -18,6 +18,7 @@ pub mod config;
 pub mod db;
 pub mod django;
 mod key_file;
+mod schema;
 pub mod telemetry;
 pub mod users;
 
@@ -25,6 +26,7 @@ pub use config::Config;
 
 use config::DatabaseUrl;
 use db::{Db, OpenError};
+use schema::Documentation;
 use users::Users;
 
 /// A server that listens.
@@ -53,6 +55,9 @@ pub enum StartError {
     /// Authentication did not start.
     #[error(transparent)]
     Auth(#[from] actix_jwt::StartError),
+    /// The description of the API, which is compiled in, cannot be read.
+    #[error("the description of the API: {0}")]
+    Documentation(#[source] io::Error),
     /// The address cannot be had.
     #[error("cannot listen on {0}: {1}")]
     Bind(SocketAddr, #[source] io::Error),
@@ -113,7 +118,8 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         auth = auth.keys_from(directory);
     }
     let auth = auth.start().await?;
-    let (server, addr) = app::bind(config.listen, &auth, &db)
+    let documentation = Documentation::new(&auth).map_err(StartError::Documentation)?;
+    let (server, addr) = app::bind(config.listen, &auth, &db, documentation)
         .map_err(|error| StartError::Bind(config.listen, error))?;
     Ok(Running { addr, server, auth, db, users })
 }

@@ -10,7 +10,7 @@ use super::{Cause, Shown};
 
 /// RFC 9457 §3.
 #[derive(Debug, Serialize)]
-pub(super) struct Details {
+pub(crate) struct Details {
     r#type: String,
     title: &'static str,
     status: u16,

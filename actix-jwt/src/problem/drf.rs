@@ -12,7 +12,7 @@ use super::{Cause, Shown};
 /// The shapes of bodies, with their members in the order of the original.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-pub(super) enum Body {
+pub(crate) enum Body {
     Text {
         detail: Cow<'static, str>,
     },
@@ -33,7 +33,7 @@ pub(super) enum Body {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct TokenMessage {
+pub(crate) struct TokenMessage {
     token_class: &'static str,
     token_type: &'static str,
     message: &'static str,

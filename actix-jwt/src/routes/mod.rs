@@ -209,11 +209,7 @@ impl Auth {
             > + 'static,
     {
         let path = path.trim_end_matches('/');
-        let issues = self.authority().issues();
-        for (suffix, methods) in routes {
-            if !issues && !FOR_VERIFIERS.contains(suffix) {
-                continue;
-            }
+        for (suffix, methods) in self.mounted(routes) {
             for resource in resources(&format!("{path}{suffix}"), methods) {
                 let resource = finish(resource).app_data(self.clone());
                 match self.inner().voice.is_own() {
@@ -224,18 +220,44 @@ impl Auth {
         }
         config.app_data(self.clone());
     }
+
+    /// Those of `routes` that there are.
+    pub(crate) fn mounted(
+        &self,
+        routes: Routes,
+    ) -> impl Iterator<Item = (&'static str, &'static Methods)> + use<> {
+        let issues = self.authority().issues();
+        let routes = routes.iter().copied();
+        routes.filter(move |(suffix, _)| issues || FOR_VERIFIERS.contains(suffix))
+    }
 }
 
 /// What a service has that issues no tokens, and so has no users and no sessions.
 const FOR_VERIFIERS: [&str; 2] = ["/verify/", "/jwks.json"];
 
+/// What can be mounted, for who describes it.
+#[cfg(feature = "openapi")]
+pub(crate) mod tables {
+    use super::Routes;
+    pub(crate) use super::oauth::OAuthError;
+
+    pub(crate) const TOKEN: Routes = super::token::ROUTES;
+    pub(crate) const SESSION: Routes = super::session::ROUTES;
+    pub(crate) const FACTOR: Routes = super::factor::ROUTES;
+    pub(crate) const SINGLE: Routes = super::single::ROUTES;
+    pub(crate) const PERSONAL: Routes = super::personal::ROUTES;
+    pub(crate) const OAUTH: Routes = super::oauth::ROUTES;
+    pub(crate) const ADMIN: Routes = super::admin::ROUTES;
+    pub(crate) const KEYS: Routes = super::keys::ROUTES;
+}
+
 /// Paths below where they are mounted, each with its methods.
-type Routes = &'static [(&'static str, &'static Methods)];
+pub(crate) type Routes = &'static [(&'static str, &'static Methods)];
 
 /// The methods of one path.
-struct Methods {
+pub(crate) struct Methods {
     /// For the `Allow` header.
-    allow: &'static str,
+    pub(crate) allow: &'static str,
     routes: fn() -> Vec<Route>,
 }
 

@@ -28,17 +28,24 @@ pub(super) struct MayAsk(pub(super) Arc<dyn Permission>);
 
 /// RFC 6749 §5.2.
 #[derive(Serialize)]
-struct OAuthError {
+pub(crate) struct OAuthError {
     error: &'static str,
     error_description: &'static str,
 }
 
-fn refused(error: &'static str, error_description: &'static str) -> HttpResponse {
-    private(HttpResponse::BadRequest()).json(OAuthError { error, error_description })
-}
+impl OAuthError {
+    pub(crate) const NO_TOKEN: Self = Self {
+        error: "invalid_request",
+        error_description: "The body must be a form with one `token`.",
+    };
 
-fn without_token() -> HttpResponse {
-    refused("invalid_request", "The body must be a form with one `token`.")
+    /// RFC 7009 §2.1: it was not issued to who asks.
+    pub(crate) const NOT_THEIRS: Self =
+        Self { error: "unauthorized_client", error_description: "The token is somebody else's." };
+
+    pub(crate) fn answer(&self) -> HttpResponse {
+        private(HttpResponse::BadRequest()).json(self)
+    }
 }
 
 /// The hint of RFC 7009 §2.1 is not needed to know what a token is.
@@ -48,7 +55,7 @@ async fn revoke(
     request: HttpRequest,
     form: Form,
 ) -> Result<HttpResponse, Problem> {
-    let Some(token) = form.only("token") else { return Ok(without_token()) };
+    let Some(token) = form.only("token") else { return Ok(OAuthError::NO_TOKEN.answer()) };
     let found = auth.attempt(async || auth.authority().introspect(&token).await).await;
     let found = match found {
         Ok(found) => found,
@@ -59,8 +66,7 @@ async fn revoke(
         Err(_) => return Ok(private(HttpResponse::Ok()).finish()),
     };
     if found.principal() != caller.principal() && !may_ask(&auth, &request, &caller) {
-        // RFC 7009 §2.1: it was not issued to who asks.
-        return Ok(refused("unauthorized_client", "The token is somebody else's."));
+        return Ok(OAuthError::NOT_THEIRS.answer());
     }
     auth.authority().logout(&found).await?;
     Ok(private(HttpResponse::Ok()).finish())
@@ -75,7 +81,7 @@ async fn introspect(
     if !may_ask(&auth, &request, &caller) {
         return Err(auth.problem(Cause::Forbidden));
     }
-    let Some(token) = form.only("token") else { return Ok(without_token()) };
+    let Some(token) = form.only("token") else { return Ok(OAuthError::NO_TOKEN.answer()) };
     let mut answer = Map::new();
     match auth.attempt(async || auth.authority().introspect(&token).await).await {
         Ok(verified) => {

@@ -22,12 +22,10 @@ use crate::token::{CookieSecret, PersonalToken};
 /// How many a user can have that live. More is a program that makes one at each run.
 const MAX_EACH: usize = 100;
 
-const MAX_NAME_CHARS: usize = 100;
-
 /// What a personal token is to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewPersonalToken {
-    /// What its user calls it: 1 to 100 characters.
+    /// What its user calls it: 1 to [`NewPersonalToken::MAX_NAME_CHARS`] characters.
     pub name: String,
     /// What it is limited to, each a scope that its user has: then it is neither staff nor has a
     /// role. `None`: all that its user may do, as it changes.
@@ -35,6 +33,11 @@ pub struct NewPersonalToken {
     /// How long it lives. `None`: as long as
     /// [`personal_token_lifetime`](crate::Settings::personal_token_lifetime) lets it, which is the most.
     pub lifetime: Option<Duration>,
+}
+
+impl NewPersonalToken {
+    /// The longest name, in characters.
+    pub const MAX_NAME_CHARS: usize = 100;
 }
 
 impl Authority {
@@ -53,7 +56,8 @@ impl Authority {
     ) -> Result<(PersonalToken, Session), PersonalTokenError> {
         self.check_issues()?;
         let name = new.name.trim();
-        if !(1..=MAX_NAME_CHARS).contains(&name.chars().count()) || name.contains(char::is_control)
+        if !(1..=NewPersonalToken::MAX_NAME_CHARS).contains(&name.chars().count())
+            || name.contains(char::is_control)
         {
             return Err(PersonalTokenError::Name);
         }
