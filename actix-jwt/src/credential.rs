@@ -53,6 +53,11 @@ impl Credential {
         Self(Place::Header(HeaderName::from_static(name)))
     }
 
+    /// Whether it can only be checked where the users are.
+    pub(crate) fn needs_users(&self) -> bool {
+        matches!(self.0, Place::Basic | Place::Token)
+    }
+
     /// The word before the credential in `Authorization`, where it is not a setting.
     pub(crate) fn scheme(&self) -> Option<&'static str> {
         match self.0 {

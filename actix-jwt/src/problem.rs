@@ -249,6 +249,9 @@ impl Problem {
         match &self.voice {
             Some(voice) if refused => voice.challenges.invalid_token.clone(),
             Some(voice) => voice.challenges.plain.clone(),
+            None if refused => {
+                HeaderValue::from_static(r#"Bearer realm="api", error="invalid_token""#)
+            }
             None => HeaderValue::from_static(r#"Bearer realm="api""#),
         }
     }
@@ -307,7 +310,18 @@ pub async fn error_dialect(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let response = next.call(request).await?.map_into_boxed_body();
+    let auth = Auth::of(request.request()).ok().cloned();
+    let response = match (next.call(request).await, auth) {
+        (Ok(response), _) => response.map_into_boxed_body(),
+        // Of a middleware.
+        (Err(error), Some(auth)) => {
+            return Err(match error.as_error::<Problem>() {
+                Some(Problem { cause, voice: None }) => auth.problem(cause.clone()).into(),
+                _ => error,
+            });
+        }
+        (Err(error), None) => return Err(error),
+    };
     let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
     let Some(Problem { cause, voice: None }) = problem else { return Ok(response) };
     let Ok(auth) = Auth::of(response.request()) else { return Ok(response) };

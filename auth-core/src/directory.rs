@@ -48,6 +48,15 @@ impl Account {
             attributes: Map::new(),
         }
     }
+
+    /// The account as a credential with these scopes shows it: those of them that the user still has, and
+    /// no other right.
+    pub(crate) fn limited_to<S: AsRef<str>>(self, scopes: impl Iterator<Item = S>) -> Self {
+        let scopes: Vec<S> = scopes.collect();
+        let is_held = |held: &String| scopes.iter().any(|scope| scope.as_ref() == held);
+        let held = self.scopes.into_iter().filter(is_held).collect();
+        Self { scopes: held, is_staff: false, role: None, ..self }
+    }
 }
 
 impl fmt::Debug for Account {

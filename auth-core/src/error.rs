@@ -148,6 +148,9 @@ pub enum PersonalTokenError {
     /// Its user has as many already.
     #[error("there are {0} personal tokens already")]
     TooMany(usize),
+    /// Who asks has not logged in here, or is logged out by now.
+    #[error("not by a login that lives")]
+    NoLogin,
     /// The user is gone or inactive.
     #[error("no active account")]
     NoActiveAccount,

@@ -52,7 +52,8 @@ pub struct And<A, B>(pub A, pub B);
 pub struct Or<A, B>(pub A, pub B);
 
 /// It does not hold: `!a`. A negated permission holds for an anonymous request too; write
-/// `IsAuthenticated & !a` where somebody must be known.
+/// `IsAuthenticated & !a` where somebody must be known. And what is not told of somebody is not held against
+/// them: a personal token that is limited to scopes shows no role.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Not<A>(pub A);
 

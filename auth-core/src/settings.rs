@@ -97,6 +97,7 @@ const IN_CODE: &[(&str, &str)] = &[
         "sliding_token_refresh_serializer",
         "a route of the application over `Authority::refresh_sliding`",
     ),
+    ("json_encoder", "`AuthorityBuilder::claims`, whose values are those of serde_json"),
     ("on_login_success", "`AuthorityBuilder::on_event`"),
     ("on_login_failed", "`AuthorityBuilder::on_event`"),
 ];

@@ -108,7 +108,7 @@ async fn the_same_number_is_two_principals() {
     // So is a personal token.
     let new = NewPersonalToken { name: "ci".into(), ..NewPersonalToken::default() };
     let acme = Principal::new("client", "1");
-    let (token, made) = authority.create_personal_token(&acme, new).await.unwrap();
+    let (token, made) = authority.create_personal_token_for(&acme, new).await.unwrap();
     let verified = authority.authenticate_personal(token.expose(), &client).await.unwrap();
     assert_eq!(verified.principal(), &acme);
     let alice = Principal::new("user", "1");

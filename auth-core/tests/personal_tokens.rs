@@ -7,7 +7,7 @@ use auth_core::session::RevocationReason;
 use auth_core::store::Revoke;
 use auth_core::{
     AuthEvent, ClientInfo, LoginError, NewPersonalToken, PersonalTokenError, Principal, Session,
-    Settings, TokenKind, VerifyError,
+    Settings, TokenKind, Verified, VerifyError,
 };
 use common::{PASSWORD, SECRET, World, assert_revoked, seconds};
 
@@ -26,7 +26,8 @@ fn limited(scopes: &[&str]) -> NewPersonalToken {
 
 impl World {
     async fn make(&self, new: NewPersonalToken) -> (String, Session) {
-        let (token, session) = self.authority.create_personal_token(&alice(), new).await.unwrap();
+        let (token, session) =
+            self.authority.create_personal_token_for(&alice(), new).await.unwrap();
         (token.into_string(), session)
     }
 
@@ -115,7 +116,8 @@ async fn a_token_with_scopes_can_do_no_more_than_they_and_its_user_can() {
     assert_eq!(scopes(&world.show(&nothing).await.unwrap()), [""; 0]);
 
     for foreign in ["admin", "orders", "", "orders:read orders:write"] {
-        let refused = world.authority.create_personal_token(&alice(), limited(&[foreign])).await;
+        let refused =
+            world.authority.create_personal_token_for(&alice(), limited(&[foreign])).await;
         let refused = refused.unwrap_err();
         assert!(matches!(&refused, PersonalTokenError::Scope(scope) if scope == foreign));
     }
@@ -187,7 +189,8 @@ async fn the_list_tells_names_scopes_and_the_last_use() {
 #[tokio::test]
 async fn what_cannot_be_a_personal_token_is_not_made() {
     let world = World::new().await;
-    let make = async |new| world.authority.create_personal_token(&alice(), new).await.unwrap_err();
+    let make =
+        async |new| world.authority.create_personal_token_for(&alice(), new).await.unwrap_err();
     for name in ["", "  ", "a\nb", &"x".repeat(101)] {
         assert!(matches!(make(named(name)).await, PersonalTokenError::Name), "{name:?}");
     }
@@ -259,4 +262,121 @@ async fn a_password_with_the_request_is_a_login_for_that_request() {
     assert!(show("alice", PASSWORD).await.is_err());
     world.users.change(|alice| alice.is_active = false);
     assert!(show("alice", "another one").await.is_err());
+}
+
+#[tokio::test]
+async fn it_takes_a_login_that_lives_to_make_one() {
+    let world = World::new().await;
+    let client = ClientInfo::default();
+    let make = async |by: &Verified| world.authority.create_personal_token(by, named("ci")).await;
+    let (access, _) = world.pair().await;
+    let login = world.authenticate(&access).unwrap();
+    let (token, _) = make(&login).await.unwrap();
+
+    let personal = world.show(token.expose()).await.unwrap();
+    let basic = world.authority.authenticate_password("user", "alice", PASSWORD, &client).await;
+    let claims = serde_json::json!({
+        "token_type": "access", "exp": 1_800_000_300, "iat": 1_800_000_000, "jti": "x",
+        "user_id": "1", "scope": "profile", "auth_time": 1_800_000_000,
+    });
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    let foreign = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
+    for by in [personal, basic.unwrap(), world.authenticate(&foreign).unwrap()] {
+        assert!(matches!(make(&by).await, Err(PersonalTokenError::NoLogin)), "{by:?}");
+    }
+    assert_eq!(world.authority.personal_tokens(&alice()).await.unwrap().len(), 1);
+
+    // Who was let in before, and was logged out since.
+    world.authority.logout(&login).await.unwrap();
+    assert!(matches!(make(&login).await, Err(PersonalTokenError::NoLogin)));
+    assert_eq!(world.authority.personal_tokens(&alice()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_account_of_a_limited_token_is_limited_too() {
+    let world = World::new().await;
+    world.users.change(|alice| {
+        (alice.is_staff, alice.role) = (true, Some("boss".into()));
+        alice.scopes = vec!["read".into(), "admin".into()];
+    });
+    let load = async |token: &str| {
+        let verified = world.show(token).await.unwrap();
+        world.authority.load_account(&verified).await.unwrap()
+    };
+    let account = load(&world.make(limited(&["read"])).await.0).await;
+    assert_eq!((account.is_staff, account.role), (false, None));
+    assert_eq!(account.scopes, ["read"]);
+    let account = load(&world.make(named("everything")).await.0).await;
+    assert_eq!((account.is_staff, account.scopes.len()), (true, 2));
+}
+
+#[tokio::test]
+async fn the_same_scope_many_times_is_one() {
+    let world = World::new().await;
+    world.users.change(|alice| alice.scopes = vec!["read".into(), "write".into()]);
+    let (_, session) = world.make(limited(&["write", "read", "write"])).await;
+    assert_eq!(session.scopes.unwrap(), ["read", "write"]);
+}
+
+#[tokio::test]
+async fn a_hundred_are_the_most_however_many_come_at_once() {
+    let world = World::new().await;
+    for _ in 0..98 {
+        world.make(named("ci")).await;
+    }
+    let mut making = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let authority = world.authority.clone();
+        making.spawn(async move {
+            authority.create_personal_token_for(&alice(), named("ci")).await.is_ok()
+        });
+    }
+    let made = making.join_all().await.into_iter().filter(|made| *made).count();
+    let live = world.authority.personal_tokens(&alice()).await.unwrap().len();
+    assert_eq!(live, 98 + made);
+    assert!(live <= 100, "{live}");
+}
+
+/// Locked out, or another password, while the shown one is being hashed.
+#[tokio::test]
+async fn a_password_with_the_request_is_compared_with_the_account_of_afterwards() {
+    for deactivated in [true, false] {
+        let world = World::new().await;
+        let client = ClientInfo::default();
+        let shown = world.authority.authenticate_password("user", "alice", PASSWORD, &client);
+        let mut shown = Box::pin(shown);
+        let is_hashing = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(shown.as_mut().poll(context).is_pending())
+        });
+        assert!(is_hashing.await);
+        world.users.change(|alice| match deactivated {
+            true => alice.is_active = false,
+            false => alice.password_hash = None,
+        });
+        assert!(matches!(shown.await, Err(LoginError::InvalidCredentials)));
+    }
+}
+
+/// The row remembers what the list of revocations has forgotten.
+#[tokio::test]
+async fn a_revoked_one_stays_revoked() {
+    let world = World::new().await;
+    let (token, session) = world.make(named("ci")).await;
+    let reason = RevocationReason::Logout;
+    assert!(world.authority.revoke_personal_token(&alice(), session.id, reason).await.unwrap());
+    for _ in 0..3 {
+        world.wait(seconds(86_400)).await;
+        world.authority.prune().await.unwrap();
+        assert_revoked(world.show(&token).await, reason);
+    }
+}
+
+#[tokio::test]
+async fn the_cookie_of_a_session_is_no_personal_token_whatever_is_before_it() {
+    let world = World::new().await;
+    let client = ClientInfo::default();
+    let proof = world.authority.prove_password("user", "alice", PASSWORD, &client).await.unwrap();
+    let cookie = world.authority.start_cookie(proof, &client).await.unwrap().granted;
+    let shown = world.show(&format!("pat_{}", cookie.expose())).await;
+    assert!(matches!(shown, Err(VerifyError::Invalid(_))), "{shown:?}");
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use auth_core::session::RevocationReason;
 use auth_core::{Permission, TokenKind, VerifyError};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -62,6 +63,10 @@ async fn revoke(
         Err(error @ (VerifyError::Outage(_) | VerifyError::Stale)) => {
             return Err(auth.problem(Cause::token(error)));
         }
+        // A spent refresh token: its login lives.
+        Err(VerifyError::Revoked(RevocationReason::Reuse)) => {
+            return end_login_of_spent(&auth, &caller, &request, &token).await;
+        }
         // What is not good needs no revocation (RFC 7009 §2.2).
         Err(_) => return Ok(private(HttpResponse::Ok()).finish()),
     };
@@ -70,6 +75,31 @@ async fn revoke(
     }
     auth.authority().logout(&found).await?;
     Ok(private(HttpResponse::Ok()).finish())
+}
+
+async fn end_login_of_spent(
+    auth: &Auth,
+    caller: &AuthUser,
+    request: &HttpRequest,
+    token: &str,
+) -> Result<HttpResponse, Problem> {
+    let authority = auth.authority();
+    let session = match authority.session_of_refresh_token(token) {
+        Ok(id) => authority.session(id).await?,
+        Err(_) => None,
+    };
+    if session.is_some_and(|session| session.principal != *caller.principal())
+        && !may_ask(auth, request, caller)
+    {
+        return Ok(OAuthError::NOT_THEIRS.answer());
+    }
+    match authority.blacklist(token).await {
+        Err(error @ (VerifyError::Outage(_) | VerifyError::Stale)) => {
+            Err(auth.problem(Cause::token(error)))
+        }
+        // Spent, or ended by now: told to nobody.
+        _ => Ok(private(HttpResponse::Ok()).finish()),
+    }
 }
 
 async fn introspect(
@@ -89,15 +119,14 @@ async fn introspect(
             // RFC 7662 §2.2. What kind of token it is has another word there than in its claims.
             answer.remove(&auth.authority().settings().token_type_claim);
             answer.insert("token_use".into(), verified.kind().as_str().into());
-            match verified.kind() {
-                TokenKind::Refresh => {}
-                TokenKind::Personal => {
-                    answer.insert("token_type".into(), "Token".into());
-                }
-                _ => {
-                    answer.insert("token_type".into(), "Bearer".into());
-                }
-            }
+            // How it is shown, where a route takes it (RFC 6749 §7.1).
+            let opens_routes = &auth.authority().settings().auth_token_classes;
+            let scheme = match verified.kind() {
+                TokenKind::Personal => Some("Token"),
+                kind if opens_routes.contains(&kind) => Some("Bearer"),
+                _ => None,
+            };
+            answer.extend(scheme.map(|scheme| ("token_type".into(), scheme.into())));
             answer.insert("sub".into(), verified.user_id().into());
             answer.insert("exp".into(), verified.expires_at().timestamp().into());
             answer.insert("active".into(), true.into());

@@ -77,7 +77,7 @@ async fn create(
     // lives for a year.
     login::prove_again(&auth, &user, &request, &mut body).await?;
     let new = wanted(body)?;
-    let made = auth.authority().create_personal_token(user.principal(), new).await;
+    let made = auth.authority().create_personal_token(&user, new).await;
     let (token, session) = made.map_err(|error| {
         let field =
             |name, problem: String| auth.problem(Cause::Fields(vec![(name, problem.into())]));
@@ -91,6 +91,7 @@ async fn create(
                 field("expires_in", problem)
             }
             PersonalTokenError::TooMany(_) => auth.problem(Cause::Body(error.to_string())),
+            PersonalTokenError::NoLogin => auth.problem(Cause::Forbidden),
             PersonalTokenError::NoActiveAccount => auth.problem(Cause::NoActiveAccount),
             PersonalTokenError::Outage(outage) => auth.problem(outage),
         }

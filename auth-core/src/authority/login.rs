@@ -121,10 +121,14 @@ impl Authority {
         password: &str,
         client: &ClientInfo,
     ) -> Result<Verified, LoginError> {
-        let (account, _) = self.find_by_password(user_type, login, password, client).await?;
+        let (account, hash) = self.find_by_password(user_type, login, password, client).await?;
         if self.wants_second_factor(&account.principal).await? {
             return Err(LoginError::SecondFactorRequired);
         }
+        // There is no session that whoever locks the user out meanwhile would end, and to hash took a while.
+        let account = self.find_account(&account.principal).await?;
+        let is_same = |account: &Account| self.admits(account) && account.password_hash == hash;
+        let account = account.filter(is_same).ok_or(LoginError::InvalidCredentials)?;
         let now = self.0.clock.now();
         let session = Session {
             authenticated_at: Some(now),

@@ -308,7 +308,8 @@ impl Authority {
         }
     }
 
-    /// The user of a verified credential, loaded from the directory.
+    /// The user of a verified credential, loaded from the directory. Of a personal token that is limited to
+    /// scopes the account has these at most, and no other right.
     ///
     /// # Errors
     /// [`VerifyError::Revoked`] with [`RevocationReason::UserDeleted`] or
@@ -321,7 +322,10 @@ impl Authority {
         if self.0.settings.check_user_is_active && !account.is_active {
             return Err(VerifyError::Revoked(RevocationReason::UserInactive));
         }
-        Ok(account)
+        Ok(match verified.facts().is_limited {
+            true => account.limited_to(verified.scopes()),
+            false => account,
+        })
     }
 
     /// Hashes a new password, in the lane that logins use.

@@ -28,7 +28,9 @@ pub struct NewPersonalToken {
     /// What its user calls it: 1 to [`NewPersonalToken::MAX_NAME_CHARS`] characters.
     pub name: String,
     /// What it is limited to, each a scope that its user has: then it is neither staff nor has a
-    /// role. `None`: all that its user may do, as it changes.
+    /// role, and [`Authority::load_account`] says the same. Only [`Account::attributes`] stay: claims that are
+    /// made of them are not limited, nor is what a permission negates (`!HasRole("trainee")`). `None`: all that
+    /// its user may do, as it changes.
     pub scopes: Option<Vec<String>>,
     /// How long it lives. `None`: as long as
     /// [`personal_token_lifetime`](crate::Settings::personal_token_lifetime) lets it, which is the most.
@@ -41,15 +43,45 @@ impl NewPersonalToken {
 }
 
 impl Authority {
-    /// Makes a personal token. Its text is told this once; afterwards only its hash is known. The
-    /// session is how it is listed: `label` is its name, `last_seen_at` its last use, to the minute.
+    /// Makes a personal token for who asks. Its text is told this once; afterwards only its hash is known.
+    /// The session is how it is listed: `label` is its name, `last_seen_at` its last use, to the minute.
     ///
-    /// Whoever is asked to make one should have logged in a moment ago: it outlives the login
-    /// ([`Fresh`](crate::permission::Fresh)).
+    /// `by` has to be of a login here that has not ended when the token is there: neither a personal token nor a
+    /// password that came with the request, nor a token of another issuer, which may be meant for less.
+    /// Whoever is asked to make one should have proven a moment ago who they are, since it outlives the login
+    /// ([`Fresh`](crate::permission::Fresh), [`Authority::prove_password_again`]).
     ///
     /// # Errors
     /// [`PersonalTokenError`].
     pub async fn create_personal_token(
+        &self,
+        by: &Verified,
+        new: NewPersonalToken,
+    ) -> Result<(PersonalToken, Session), PersonalTokenError> {
+        if by.is_foreign() || matches!(by.kind(), TokenKind::Personal | TokenKind::Password) {
+            return Err(PersonalTokenError::NoLogin);
+        }
+        let (token, session) = self.create_personal_token_for(by.principal(), new).await?;
+        // Who asked may have been logged out since they were let in, here or elsewhere.
+        self.sync().await?;
+        match self.check_revocation(by.facts()) {
+            Ok(()) => Ok((token, session)),
+            Err(error) => {
+                self.revoke(Revoke::Session(session.id), RevocationReason::Logout).await?;
+                Err(match error {
+                    VerifyError::Outage(outage) => outage.into(),
+                    VerifyError::Stale => Outage::because("revocations are not known").into(),
+                    _ => PersonalTokenError::NoLogin,
+                })
+            }
+        }
+    }
+
+    /// Makes a personal token for a user, on an administrator's word.
+    ///
+    /// # Errors
+    /// [`PersonalTokenError`].
+    pub async fn create_personal_token_for(
         &self,
         principal: &Principal,
         new: NewPersonalToken,
@@ -69,13 +101,15 @@ impl Authority {
         let account = self.find_account(principal).await?;
         let account = account.filter(|account| self.admits(account));
         let account = account.ok_or(PersonalTokenError::NoActiveAccount)?;
-        for scope in new.scopes.iter().flatten() {
+        let mut scopes = new.scopes;
+        for scope in scopes.iter().flatten() {
             if !account.scopes.contains(scope) {
                 return Err(PersonalTokenError::Scope(scope.clone()));
             }
         }
-        if self.personal_tokens(principal).await?.len() >= MAX_EACH {
-            return Err(PersonalTokenError::TooMany(MAX_EACH));
+        if let Some(scopes) = &mut scopes {
+            scopes.sort();
+            scopes.dedup();
         }
 
         let secret = random::bytes::<32>();
@@ -84,15 +118,23 @@ impl Authority {
         let session = Session {
             secret_hash: Some(SecretHash::of(&secret)),
             label: Some(name.to_owned()),
-            scopes: new.scopes,
+            scopes,
             ..Session::begin(principal.clone(), Carrier::Personal, now, end, end)
         };
         self.0.store.create(&session).await?;
         // As at a login: whoever deactivates the user from here on ends this one too.
         let account = self.find_settled_account(principal).await?;
-        if !account.is_some_and(|account| self.admits(&account)) {
-            self.revoke(Revoke::Session(session.id), RevocationReason::UserInactive).await?;
-            return Err(PersonalTokenError::NoActiveAccount);
+        let fault = if !account.is_some_and(|account| self.admits(&account)) {
+            Some(PersonalTokenError::NoActiveAccount)
+        // Of several at once none sees a place that another has taken.
+        } else if self.personal_tokens(principal).await?.len() > MAX_EACH {
+            Some(PersonalTokenError::TooMany(MAX_EACH))
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            self.revoke(Revoke::Session(session.id), RevocationReason::Administrator).await?;
+            return Err(fault);
         }
         self.emit(&AuthEvent::PersonalTokenCreated {
             principal: principal.clone(),
@@ -248,15 +290,9 @@ impl Authority {
         session: &Session,
         account: &Account,
     ) -> Result<Verified, VerifyError> {
-        let limited = session.scopes.as_ref().map(|scopes| limited_to(account, scopes));
+        let limited =
+            session.scopes.as_ref().map(|scopes| account.clone().limited_to(scopes.iter()));
         let account = limited.as_ref().unwrap_or(account);
         Ok(self.verified_unsigned(TokenKind::Personal, session, account, false)?)
     }
-}
-
-/// The account as a token with these scopes shows it: those of them that the user still has, and
-/// no other right.
-fn limited_to(account: &Account, scopes: &[String]) -> Account {
-    let held = scopes.iter().filter(|scope| account.scopes.contains(scope));
-    Account { scopes: held.cloned().collect(), is_staff: false, role: None, ..account.clone() }
 }

@@ -217,20 +217,25 @@ impl Authority {
 
     pub(super) fn check_adoptable(&self, facts: &Facts) -> Result<(), VerifyError> {
         self.check_revocation(facts)?;
-        // The row is what remembers that the token was spent. It is kept for the lifetime of a
-        // refresh token, so one that outlives it could come back.
+        // The row is what remembers that the token was spent. It is kept until the session would end, so one
+        // that outlives it could come back.
         let is_within =
             |end: i64, lifetime: Duration| end <= later(self.0.clock.now(), lifetime).timestamp();
         let settings = &self.0.settings;
+        let absolute = settings.absolute_lifetime();
         match facts.refresh_expires_at {
             Some(end) if facts.kind == TokenKind::Sliding => {
-                let fault = "exchanged for longer than sliding_token_refresh_lifetime";
-                let lifetime = settings.sliding_token_refresh_lifetime;
-                is_within(end, lifetime).then_some(()).ok_or(VerifyError::Invalid(fault))
+                let fault = "lives, or is exchanged, for longer than sliding tokens are here";
+                let lifetime = settings.sliding_token_refresh_lifetime.min(absolute);
+                // Once there is a row, its revocation is remembered for as long as ours live.
+                let opens_for = settings.sliding_token_lifetime;
+                (is_within(end, lifetime) && is_within(facts.expires_at, opens_for))
+                    .then_some(())
+                    .ok_or(VerifyError::Invalid(fault))
             }
             _ => {
-                let fault = "lives longer than refresh_token_lifetime";
-                let lifetime = settings.refresh_token_lifetime;
+                let fault = "lives longer than refresh_token_lifetime or session_lifetime";
+                let lifetime = settings.refresh_token_lifetime.min(absolute);
                 is_within(facts.expires_at, lifetime)
                     .then_some(())
                     .ok_or(VerifyError::Invalid(fault))

@@ -41,6 +41,8 @@ pub(crate) struct Facts {
     pub(super) role: Option<Part>,
     pub(super) scope: Option<Part>,
     pub(crate) has_new_cookie: bool,
+    /// Its scopes are all that it may do, whatever its user may.
+    pub(crate) is_limited: bool,
     pub(super) payload: Payload,
     /// Made when they are first asked for.
     pub(super) principal: OnceLock<Principal>,
@@ -119,6 +121,7 @@ impl Facts {
             role: account.role.as_deref().map(own),
             scope: Some(own(&account.scopes.join(" "))),
             has_new_cookie,
+            is_limited: session.scopes.is_some(),
             payload: filled,
             principal: session.principal.clone().into(),
             foreign_session: OnceLock::new(),

@@ -159,6 +159,7 @@ impl<'a> RawClaims<'a> {
             role: self.role.map(part),
             scope: self.scope.map(part),
             has_new_cookie: false,
+            is_limited: false,
             payload: Payload::default(),
             principal: OnceLock::new(),
             foreign_session: OnceLock::new(),

@@ -48,7 +48,7 @@ pub(super) async fn run(config: Config, command: TokensCommand) -> Result<String
 async fn create(config: Config, user: String, new: NewPersonalToken) -> Result<String, Failure> {
     let upkeep = Upkeep::open(config).await?;
     let principal = upkeep.find(user).await?.principal();
-    let (token, _) = upkeep.authority.create_personal_token(&principal, new).await?;
+    let (token, _) = upkeep.authority.create_personal_token_for(&principal, new).await?;
     Ok(format!("{}\n", token.expose()))
 }
 

@@ -17,6 +17,9 @@ on_each_database! {
     revocation_ends_the_login_of_any_token,
     revocation_of_a_bad_token_succeeds,
     the_tokens_of_others_are_theirs,
+    revocation_of_a_spent_refresh_token_ends_its_login,
+    introspection_names_a_scheme_only_where_a_route_takes_it,
+    an_outage_is_told_as_one,
     what_is_not_a_form_with_one_token_is_refused,
 }
 
@@ -43,7 +46,7 @@ async fn introspection_tells_what_a_good_token_says(database: Database) {
     for (token, kind, token_type) in [
         (client.access.clone(), "access", json!("Bearer")),
         (client.refresh.clone(), "refresh", Value::Null),
-        (single_token(&app, &anna).await, "single", json!("Bearer")),
+        (single_token(&app, &anna).await, "single", Value::Null),
         (personal_token(&client).await, "personal", json!("Token")),
         (foreign, "access", json!("Bearer")),
     ] {
@@ -131,6 +134,53 @@ async fn revocation_of_a_bad_token_succeeds(database: Database) {
     for _ in 0..2 {
         hand(&client, REVOKE, &other.refresh).await.expect(200, "");
     }
+}
+
+/// A client that lost an answer, and logs out with what it has.
+async fn revocation_of_a_spent_refresh_token_ends_its_login(database: Database) {
+    let app = TestApp::start(database).await;
+    let (anna, bert) = (app.user("anna").await, app.user("bert").await);
+    let (mut client, bert) = (app.log_in(&anna).await, app.log_in(&bert).await);
+    let spent = client.refresh.clone();
+    client.refresh().await.expect_status(200);
+    app.advance(std::time::Duration::from_secs(60)).await;
+    let theirs = hand(&bert, REVOKE, &spent).await;
+    assert_eq!(theirs.expect_status(400).json()["error"], "unauthorized_client");
+    client.me().await.expect_status(200);
+    let caller = app.log_in(&anna).await;
+    hand(&caller, REVOKE, &spent).await.expect(200, "");
+    client.me().await.expect_status(401);
+    client.refresh().await.expect_status(401);
+}
+
+/// What no route accepts is not told to be a bearer token.
+async fn introspection_names_a_scheme_only_where_a_route_takes_it(database: Database) {
+    let settings = &[("AUTH_TOKEN_CLASSES", "sliding")];
+    let app = TestApp::with(database, settings).await;
+    let boss = app.create(NewUser::staff("boss")).await;
+    let obtain = async |path: &str, member: &str| {
+        app.anonymous().post(path, boss.credentials()).await.text(member)
+    };
+    let sliding = obtain("/api/token/sliding/", "token").await;
+    let access = obtain("/api/token/", "access").await;
+    for (token, scheme) in [(&sliding, json!("Bearer")), (&access, Value::Null)] {
+        let request = app.anonymous().request(Method::POST, INTROSPECT).bearer_auth(&sliding);
+        let said = Answer::to(request.form(&[("token", token)])).await.expect_status(200).json();
+        assert_eq!((&said["active"], &said["token_type"]), (&json!(true), &scheme), "{said}");
+    }
+}
+
+async fn an_outage_is_told_as_one(database: Database) {
+    let app = TestApp::start(database).await;
+    let boss = boss_of(&app).await;
+    app.db().execute("ALTER TABLE auth_sessions RENAME TO auth_sessions_away");
+    for path in [INTROSPECT, REVOKE] {
+        for token in [&boss.refresh, &format!("pat_{}", "A".repeat(64))] {
+            hand(&boss, path, token).await.expect_outage();
+        }
+    }
+    app.db().execute("ALTER TABLE auth_sessions_away RENAME TO auth_sessions");
+    hand(&boss, REVOKE, &boss.refresh).await.expect(200, "");
 }
 
 async fn the_tokens_of_others_are_theirs(database: Database) {

@@ -1,10 +1,13 @@
 //! `Authorization: Token <key>`: personal tokens, from their making to their end.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::texts::{CSRF_MISSING, detail};
+use tests::token::{but, mint, simplejwt_claims};
 use tests::{Answer, ApiClient, Csrf, Database, NewUser, TestApp, on_each_database};
 
 use crate::{ME, basic, personal_token};
@@ -16,6 +19,8 @@ on_each_database! {
     what_cannot_be_made_is_refused_field_by_field,
     somebody_elses_is_not_found,
     making_one_takes_a_login_of_now_and_a_csrf_token,
+    a_login_that_ends_while_the_body_arrives_makes_none,
+    a_token_of_another_issuer_makes_none,
     a_token_header_is_refused_in_the_words_of_the_original,
     it_ends_with_its_user_and_with_the_password_but_not_with_a_logout,
     only_a_hash_is_stored,
@@ -188,10 +193,57 @@ async fn making_one_takes_a_login_of_now_and_a_csrf_token(database: Database) {
     browser.post(TOKENS, with(anna.password)).await.expect_status(201);
     let wrong = make(&client, with("wrong")).await;
     wrong.expect(403, &detail("Incorrect authentication credentials."));
-    // A password that comes with the request is of now.
+    // A password that comes with the request is no login.
     let request = app.anonymous().request(Method::POST, TOKENS).json(&body);
     let request = request.header("Authorization", basic("anna", anna.password));
-    Answer::to(request).await.expect_status(201);
+    Answer::to(request).await.expect_status(403);
+}
+
+/// Who is let in is asked again when the token is there: the body may take its time.
+async fn a_login_that_ends_while_the_body_arrives_makes_none(database: Database) {
+    const BODY: &str = r#"{"name":"ci"}"#;
+    let app = TestApp::start(database).await;
+    let anna = app.user("anna").await;
+    for by_password in [true, false] {
+        let thief = app.log_in(&anna).await;
+        let address = app.anonymous().base().strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let head = format!(
+            "POST {TOKENS} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{{",
+            thief.access,
+            BODY.len(),
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        // The head has been read once a request that came later is answered.
+        thief.me().await.expect_status(200);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        if by_password {
+            app.set_password(&anna, anna.password).await;
+        } else {
+            let everywhere = app.log_in(&anna).await;
+            let logout = everywhere.request(Method::POST, "/api/v1/users/logout/all");
+            Answer::to(logout).await.expect_status(204);
+        }
+        stream.write_all(&BODY.as_bytes()[1..]).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        app.log_in(&anna).await.get(TOKENS).await.expect(200, "[]");
+    }
+}
+
+/// A token that is meant for less than its user may do must not become one that is not.
+async fn a_token_of_another_issuer_makes_none(database: Database) {
+    let app = TestApp::start(database).await;
+    let boss = app.create(NewUser::staff("boss")).await;
+    let narrow = json!({ "scope": "profile", "auth_time": app.now() });
+    let narrow = mint(&but(simplejwt_claims(boss.id.to_string(), app.now()), narrow));
+    app.anonymous().me(&narrow).await.expect_status(200);
+    let request = app.anonymous().request(Method::POST, TOKENS).bearer_auth(narrow);
+    let made = Answer::to(request.json(&json!({ "name": "ci" }))).await;
+    made.expect(403, &detail("You do not have permission to perform this action."));
 }
 
 async fn a_token_header_is_refused_in_the_words_of_the_original(database: Database) {

@@ -292,6 +292,17 @@ async fn a_chain_that_does_not_go_together_does_not_start() {
         let error = Auth::builder(authority).credentials(chain).start().await.unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
     }
+    for taken in ["authorization", "cookie"] {
+        let chain = [Credential::header(taken), bearer.clone()];
+        let error = Auth::builder(with(|_| {})).credentials(chain).start().await.unwrap_err();
+        assert!(error.to_string().contains("means something else"), "{error}");
+    }
+    for users in [Credential::basic(), token.clone()] {
+        let key = Settings::with_signing_key(tests::token::SIGNING_KEY);
+        let verifier = Authority::verifier(key).build().unwrap();
+        let error = Auth::builder(verifier).credentials([users]).start().await.unwrap_err();
+        assert!(error.to_string().contains("only verifies"), "{error}");
+    }
     // In a header of its own the word means nothing else.
     let authority = with(|settings| {
         settings.auth_header_types = vec!["Token".into()];
