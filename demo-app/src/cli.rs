@@ -329,6 +329,7 @@ fn welcome(addr: SocketAddr, is_first_start: bool) -> String {
              curl http://{addr}/api/token/ -H 'Content-Type: application/json' \\\n      \
              -d '{{\"username\":\"alice\",\"password\":\"…\"}}'\n    \
              curl http://{addr}/api/v1/users/me -H 'Authorization: Bearer …'\n\n  \
+             The same in a browser: http://{addr}/api/v1/schema/swagger-ui/\n  \
              To see that all is well: http://{addr}/readyz\n\n",
         );
     }
