@@ -44,6 +44,8 @@ export class Session {
     }
 
     #send(path, init) {
+        // Else the token might go to another host: 'http://shop.example' + '@evil.example/'.
+        if (!path.startsWith('/')) throw new TypeError('a path begins with /');
         const headers = new Headers(init.headers);
         headers.set('Authorization', `Bearer ${this.#access}`);
         return fetch(this.#base + path, { ...init, headers });

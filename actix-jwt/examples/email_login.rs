@@ -1,10 +1,9 @@
-//! Login by e-mail with verified addresses. All in memory; the link is printed. A client that refreshes by
-//! itself is in `client.mjs`. `cargo run -p actix-jwt --example email_login`, then
+//! Login by e-mail with verified addresses, in memory; `client.mjs` is a client that refreshes by itself.
+//! `cargo run -p actix-jwt --example email_login`, then
 //!
 //! ```sh
-//! AT=http://127.0.0.1:8080 JSON='Content-Type: application/json'
-//! curl -H "$JSON" -d '{"email":"ann@example.org","password":"correct horse"}' $AT/register
-//! curl -H "$JSON" -d '{"email":"ann@example.org","password":"correct horse"}' $AT/login
+//! curl -H 'Content-Type: application/json' -d '{"email":"ann@example.org","password":"correct horse"}' http://127.0.0.1:8080/register
+//! curl -X POST http://127.0.0.1:8080/verify/…
 //! ```
 
 use std::collections::HashMap;
@@ -29,37 +28,39 @@ fn field<'f>(form: &'f Form, name: &str) -> Result<&'f str, Problem> {
     form.get(name).map(String::as_str).ok_or_else(Problem::malformed)
 }
 
-/// Whether the address is known is not told; its owner is.
+/// Whether the address is known is not told. Each registration has a link of its own, so that nobody gets an
+/// address by having registered it first.
 async fn register(auth: Auth, users: web::Data<Users>, form: Form) -> Answer {
     let (email, password) = (field(&form, "email")?.to_lowercase(), field(&form, "password")?);
-    if !email.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.')) {
-        return Err(Problem::invalid_body("Enter a valid email address."));
-    }
+    email.find('@').ok_or_else(|| Problem::invalid_body("Enter a valid email address."))?;
     check_new(password).map_err(|weak| Problem::invalid_body(weak.to_string()))?;
-    let hash = auth.authority().hash_password(password).await?;
-    if let Some(principal) = users.add(&email, hash) {
-        let (authority, day) = (auth.authority(), Duration::from_secs(24 * 3600));
-        let link = authority.issue_link(&Purpose::VERIFY_ADDRESS, &principal, &email, day).await?;
-        println!("link for {email}: /verify/{}", link.expose());
-    }
+    let account = users.add(&email, auth.authority().hash_password(password).await?);
+    let (purpose, day) = (Purpose::VERIFY_ADDRESS, Duration::from_secs(24 * 3600));
+    let link = auth.authority().issue_link(&purpose, &account, &email, day).await?;
+    println!("link for {email}: /verify/{}", link.expose());
     Ok(HttpResponse::Accepted().json(json!({ "message": "We have sent a link." })))
 }
 
-/// Works once, and only while the account has the address that it was sent to.
+/// A button: what looks through mail opens links, and presses nothing.
+async fn ask() -> web::Html {
+    web::Html::new("<!doctype html><form method=post><button>Verify my address</button></form>")
+}
+
 async fn verify(auth: Auth, users: web::Data<Users>, token: web::Path<String>) -> Answer {
-    let still_theirs = |account: &Account, address: &str| account.email == address;
-    let link = auth.authority().redeem_link(&Purpose::VERIFY_ADDRESS, &token, still_theirs).await?;
-    users.verify(&link.subject);
+    let still = |account: &Account, email: &str| account.username == email;
+    let link = auth.authority().redeem_link(&Purpose::VERIFY_ADDRESS, &token, still).await?;
+    if !users.verify(&link.account) {
+        return Err(Problem::invalid_body("This address has an account."));
+    }
     Ok(HttpResponse::Ok().json(json!({ "message": "Your address is verified." })))
 }
 
 async fn log_in(auth: Auth, users: web::Data<Users>, request: HttpRequest, form: Form) -> Answer {
     let (email, password) = (field(&form, "email")?, field(&form, "password")?);
     let (authority, client) = (auth.authority(), auth.client(&request));
-    // Told only to who knows the password.
     let proof = authority.prove_password("user", email, password, &client).await?;
-    let account = users.find_by_login(email).await?;
-    if !account.is_some_and(|account| account.attributes.contains_key("verified")) {
+    // Told only to who knows the password.
+    if !users.find_by_login(email).await?.is_some_and(|account| account.is_active) {
         return Err(Problem::invalid_body("Verify your email address first."));
     }
     let pair = authority.start_pair(proof, &client).await?.granted;
@@ -67,8 +68,8 @@ async fn log_in(auth: Auth, users: web::Data<Users>, request: HttpRequest, form:
 }
 
 async fn refresh(auth: Auth, request: HttpRequest, form: Form) -> Answer {
-    let token = field(&form, "refresh_token")?;
-    let refreshed = auth.authority().refresh(token, &auth.client(&request)).await?;
+    let (token, client) = (field(&form, "refresh_token")?, auth.client(&request));
+    let refreshed = auth.authority().refresh(token, &client).await?;
     Ok(tokens(refreshed.access.expose(), refreshed.refresh.as_ref().map(|token| token.expose())))
 }
 
@@ -78,7 +79,7 @@ fn tokens(access: &str, refresh: Option<&str>) -> HttpResponse {
 }
 
 async fn profile(CurrentUser(account): CurrentUser<Account>) -> web::Json<Value> {
-    web::Json(json!({ "id": account.principal.user_id(), "email": account.email }))
+    web::Json(json!({ "id": account.principal.user_id(), "email": account.username }))
 }
 
 #[actix_web::main]
@@ -86,13 +87,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings {
         access_token_lifetime: Duration::from_secs(3600),
         refresh_token_lifetime: Duration::from_secs(30 * 24 * 3600),
+        check_user_is_active: false, // `log_in` does: who is active has verified the address.
         ..Settings::with_signing_key(env::var("SIGNING_KEY").unwrap_or_else(|_| random::token()))
     };
     let users = Users::default();
-    let authority =
-        Authority::builder(settings).store(MemoryStore::new()).users(users.clone()).build()?;
-    let shape = |problem: &Problem| json!({ "error": problem.detail() });
-    let auth = Auth::builder(authority).error_body(shape).start().await?;
+    let authority = Authority::builder(settings).store(MemoryStore::new()).users(users.clone());
+    let auth = Auth::builder(authority.build()?).error_body(|p| json!({ "error": p.detail() }));
+    let auth = auth.start().await?;
 
     let server = HttpServer::new(move || {
         App::new()
@@ -101,7 +102,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .app_data(web::JsonConfig::default().error_handler(|_, _| Problem::malformed().into()))
             .wrap(from_fn(error_dialect))
             .route("/register", web::post().to(register))
-            .route("/verify/{token}", web::get().to(verify))
+            .service(web::resource("/verify/{token}").get(ask).post(verify))
             .route("/login", web::post().to(log_in))
             .route("/refresh", web::post().to(refresh))
             .route("/profile", web::get().to(profile))
@@ -111,38 +112,38 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(server.run().await?)
 }
 
-/// By address. A real directory asks a database: see `demo-app/src/users.rs`.
+/// A real directory asks a database: see `demo-app/src/users.rs`.
 #[derive(Clone, Default)]
-struct Users(Arc<RwLock<HashMap<String, Account>>>);
+struct Users(Arc<RwLock<Vec<Account>>>);
 
 impl Users {
-    /// The user of this address who has not verified it yet, new or not.
-    fn add(&self, email: &str, hash: PasswordHash) -> Option<Principal> {
+    fn add(&self, email: &str, hash: PasswordHash) -> Principal {
         let mut users = self.0.write().unwrap();
         let principal = Principal::new("user", (users.len() + 1).to_string());
-        let account = users.entry(email.into()).or_insert_with(|| Account {
-            email: email.into(),
-            password_hash: Some(hash),
-            ..Account::new(principal, email)
-        });
-        (!account.attributes.contains_key("verified")).then(|| account.principal.clone())
+        let account = Account { is_active: false, ..Account::new(principal.clone(), email) };
+        users.push(Account { password_hash: Some(hash), ..account });
+        principal
     }
 
-    fn verify(&self, email: &str) {
-        if let Some(account) = self.0.write().unwrap().get_mut(email) {
-            account.attributes.insert("verified".into(), true.into());
-        }
+    fn verify(&self, who: &Account) -> bool {
+        let mut users = self.0.write().unwrap();
+        let is_taken = users.iter().any(|known| known.username == who.username && known.is_active);
+        let account = users.iter_mut().find(|known| known.principal == who.principal);
+        account.filter(|_| !is_taken).map(|account| account.is_active = true).is_some()
     }
 }
 
 #[async_trait]
 impl UserDirectory for Users {
+    /// Who has verified the address, or else who registered last.
     async fn find_by_login(&self, email: &str) -> Result<Option<Account>, Outage> {
-        Ok(self.0.read().unwrap().get(&email.to_lowercase()).cloned())
+        let (users, email) = (self.0.read().unwrap(), email.to_lowercase());
+        let known = users.iter().filter(|account| account.username == email);
+        Ok(known.max_by_key(|account| account.is_active).cloned())
     }
 
     async fn load(&self, id: &str) -> Result<Option<Account>, Outage> {
         let users = self.0.read().unwrap();
-        Ok(users.values().find(|account| account.principal.user_id() == id).cloned())
+        Ok(users.iter().find(|account| account.principal.user_id() == id).cloned())
     }
 }

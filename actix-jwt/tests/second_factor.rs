@@ -255,7 +255,11 @@ async fn a_factor_is_enrolled_by_showing_a_code() {
     assert_eq!((&status["confirmed"], &status["recovery_codes"]), (&json!(true), &json!(10)));
     world.post("/api/token/", credentials(&[])).await.expect(401, OTP_REQUIRED);
     confirm(&world.shown(&secret)).await.expect(400, nothing);
+    // A login that has not shown it is not enough to change it, however recent it is.
     let twice = world.as_anna(Method::POST, OTP, &access, json!({})).await;
+    twice.expect(403, PASSWORD_REQUIRED);
+    let both = world.access(json!({ "otp": codes["recovery_codes"][0] })).await;
+    let twice = world.as_anna(Method::POST, OTP, &both, json!({})).await;
     assert_eq!(twice.status, 400, "{}", twice.body);
 }
 

@@ -195,11 +195,17 @@ async fn after_five_wrong_codes_the_right_one_is_refused_for_five_minutes() {
         assert_refused(log_in(&world, typed).await);
     }
     assert_refused(log_in(&world, &code(&world, &secret, 0)).await);
+    // What nobody can guess is there for who is locked out.
+    assert!(log_in(&world, codes[0].expose()).await.is_ok());
     assert_refused(log_in(&world, codes[0].expose()).await);
+    for _ in 0..5 {
+        assert_refused(log_in(&world, &bad).await);
+    }
+    assert_refused(log_in(&world, &code(&world, &secret, 0)).await);
     let exhausted = |event: &&AuthEvent| {
         matches!(event, AuthEvent::SecondFactorRefused { exhausted: true, .. })
     };
-    assert_eq!(world.events.lock().unwrap().iter().filter(exhausted).count(), 1);
+    assert_eq!(world.events.lock().unwrap().iter().filter(exhausted).count(), 2);
     world.wait(seconds(300)).await;
     assert!(log_in(&world, &code(&world, &secret, 0)).await.is_ok());
 }
@@ -340,4 +346,55 @@ async fn a_service_that_only_verifies_enrols_nobody() {
     assert!(matches!(begun, Err(Outage::Unavailable(_))));
     let confirmed = verifier.confirm_second_factor(&alice(), "123456").await;
     assert!(matches!(confirmed, Err(FactorError::Outage(_))));
+}
+
+#[tokio::test]
+async fn a_proof_from_before_the_enrolment_starts_no_session() {
+    let world = World::new().await;
+    let (authority, client) = (&world.authority, ClientInfo::default());
+    let early = password(&world).await;
+    enrol(&world).await;
+    assert_required(authority.start_pair(early, &client).await);
+    assert_eq!(authority.sessions(&alice()).await.unwrap(), []);
+    let vouched = Proof::vouched(alice(), [Method::Federated]);
+    assert!(authority.start_pair(vouched, &client).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_enrolment_is_guessed_at_as_little_as_a_login_and_does_not_wait_for_ever() {
+    let world = World::new().await;
+    let secret = begin(&world).await.unwrap().secret.into_string();
+    let confirm = async |code: &str| world.authority.confirm_second_factor(&alice(), code).await;
+    for _ in 0..5 {
+        let refused = confirm(&wrong(&world, &secret)).await;
+        assert!(matches!(refused, Err(FactorError::WrongCode)));
+    }
+    let right = confirm(&code(&world, &secret, 0)).await;
+    assert!(matches!(right, Err(FactorError::WrongCode)), "no try is left");
+    world.wait(seconds(300)).await;
+    assert!(confirm(&code(&world, &secret, 0)).await.is_ok());
+
+    assert!(world.authority.remove_second_factor(&alice()).await.unwrap());
+    let secret = begin(&world).await.unwrap().secret.into_string();
+    world.wait(seconds(600)).await;
+    let late = confirm(&code(&world, &secret, 0)).await;
+    assert!(matches!(late, Err(FactorError::NotEnrolling)));
+    // A login goes on as if there were none.
+    assert!(!password(&world).await.needs_second_factor());
+}
+
+#[tokio::test]
+async fn a_refresh_token_of_another_issuer_is_no_way_around_it() {
+    let world = World::new().await;
+    enrol(&world).await;
+    let now = world.authority.clock().now_seconds();
+    let claims = serde_json::json!({
+        "token_type": "refresh", "exp": now + 3600, "iat": now, "jti": "x", "user_id": "1",
+    });
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
+    let client = ClientInfo::default();
+    assert!(world.authority.refresh(&token, &client).await.is_err());
+    assert!(world.authority.remove_second_factor(&alice()).await.unwrap());
+    assert!(world.authority.refresh(&token, &client).await.is_ok());
 }

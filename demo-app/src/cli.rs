@@ -125,7 +125,7 @@ enum Command {
         #[arg(long, value_name = "LIST", value_delimiter = ',')]
         scopes: Option<Vec<String>>,
     },
-    /// Take away the second factor of a user who has lost it, and end their sessions.
+    /// Take away the second factor of a user who has lost it; end their sessions and personal tokens.
     RemoveSecondFactor { name: String },
     /// Lock a user out and end their sessions.
     Deactivate { name: String },
@@ -289,8 +289,8 @@ async fn run(cli: Cli) -> Result<String, Failure> {
                 return Err(Failure::NoSecondFactor);
             }
             // Who had it may have been somebody else.
-            let logins = Revoke::Logins(principal);
-            upkeep.authority.revoke(logins, RevocationReason::Administrator).await?;
+            let everything = Revoke::Principal(principal);
+            upkeep.authority.revoke(everything, RevocationReason::Administrator).await?;
             Ok(format!("{name} logs in without a second factor\n"))
         }
         Command::Deactivate { name } => set_active(config, name, false).await,

@@ -211,7 +211,8 @@ fn from_sqlite(path: &Path, table: &str) -> Read {
         if diesel::sql_query(sequences).load::<Column>(conn)?.is_empty() {
             return Ok(Ok((rows, None)));
         }
-        let last_id = "SELECT max(seq) AS last_id FROM sqlite_sequence WHERE name = ?";
+        let last_id = "SELECT max(seq) AS last_id FROM sqlite_sequence \
+                       WHERE lower(name) = lower(?)";
         let last_id = diesel::sql_query(last_id).bind::<Text, _>(table);
         Ok(Ok((rows, last_id.get_result::<LastId>(conn)?.last_id)))
     });

@@ -20,6 +20,7 @@ on_each_database! {
     a_removed_factor_is_not_asked_for,
     a_password_with_the_request_is_no_way_around_it,
     an_administrator_takes_a_lost_one_away,
+    a_login_from_before_the_enrolment_changes_nothing_about_it,
 }
 
 async fn post(client: &ApiClient, path: &str, body: Value) -> Answer {
@@ -80,8 +81,9 @@ async fn a_removed_factor_is_not_asked_for(database: Database) {
     let app = TestApp::start(database).await;
     let anna = app.user("anna").await;
     let client = app.log_in(&anna).await;
-    enrolled(&app, &anna).await;
-    Answer::to(client.request(Method::DELETE, OTP)).await.expect_status(204);
+    let (_, codes) = enrolled(&app, &anna).await;
+    let both = json!({ "password": anna.password, "otp": codes[0] });
+    Answer::to(client.request(Method::DELETE, OTP).json(&both)).await.expect_status(204);
     app.log_in(&anna).await;
 }
 
@@ -126,4 +128,29 @@ async fn an_administrator_takes_a_lost_one_away(database: Database) {
     app.anonymous().me(&login.text("access")).await.expect_status(401);
     app.anonymous().post(TOKEN, anna.credentials()).await.expect_status(200);
     assert!(!run().status.success(), "there is none any more");
+}
+
+/// A thief with the password, who logged in a minute before the owner enrolled.
+async fn a_login_from_before_the_enrolment_changes_nothing_about_it(database: Database) {
+    let app = TestApp::start(database).await;
+    let anna = app.user("anna").await;
+    let thief = app.log_in(&anna).await;
+    let (secret, _) = enrolled(&app, &anna).await;
+    const REQUIRED: &str = r#"{"detail":"Give your password again.","code":"password_required"}"#;
+    let ask = async |method: Method, path: &str, body: Value| {
+        Answer::to(thief.request(method, path).json(&body)).await
+    };
+    let password = json!({ "password": anna.password, "name": "ci" });
+    for (method, path) in [
+        (Method::POST, "/api/v1/users/otp/recovery"),
+        (Method::DELETE, OTP),
+        (Method::POST, "/api/v1/users/tokens"),
+    ] {
+        ask(method.clone(), path, json!({ "name": "ci" })).await.expect(403, REQUIRED);
+        ask(method, path, password.clone()).await.expect(401, OTP_REQUIRED);
+    }
+    // Who has both may.
+    let mut both = password;
+    both["otp"] = shown(&app, &secret).into();
+    ask(Method::DELETE, OTP, both).await.expect_status(204);
 }

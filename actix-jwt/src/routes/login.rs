@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use auth_core::claims::DEFAULT_USER_TYPE;
 use auth_core::permission::{Fresh, LoggedIn};
+use auth_core::session::Method;
 use auth_core::{ClientInfo, LoginError, Proof};
 
 use super::body::Json;
@@ -41,10 +42,15 @@ pub(super) async fn prove_again(
     request: &HttpRequest,
     body: &mut Json,
 ) -> Result<(), Problem> {
-    if is_permitted(request, auth, &RECENT, Some(user)) {
-        return Ok(());
-    }
     let authority = auth.authority();
+    if is_permitted(request, auth, &RECENT, Some(user)) {
+        // A login from before the factor was there has not shown it, however recent it is.
+        let factor = authority.second_factor(user.principal()).await?;
+        let is_asked_for = factor.is_some_and(|factor| factor.confirmed_at.is_some());
+        if !is_asked_for || user.has_method(Method::MultiFactor) {
+            return Ok(());
+        }
+    }
     let Some(password) = body.take("password")? else { return Err(auth.problem(Cause::OldLogin)) };
     let code = body.take("otp")?;
     let refused = |error| auth.problem(Cause::session_login(error));

@@ -1,5 +1,7 @@
 //! The second factor: enrolling an authenticator app, and asking for its codes at login.
 
+use std::time::Duration;
+
 use super::Authority;
 use super::login::Proof;
 use crate::directory::Account;
@@ -8,8 +10,12 @@ use crate::event::AuthEvent;
 use crate::otp::factor::{recovery_codes, recovery_hash};
 use crate::otp::{Changed, FactorChange, FactorStatus, NewFactor, StoredFactor, tidy, totp};
 use crate::random;
+use crate::rotation::later;
 use crate::session::{ClientInfo, Method, Principal};
 use crate::token::{RecoveryCode, TotpSecret};
+
+/// How long an enrolment that was begun can be confirmed.
+const ENROLMENT: Duration = Duration::from_secs(10 * 60);
 
 impl Authority {
     /// Whether there is a second factor: `None` where nobody has begun to enrol one.
@@ -55,6 +61,8 @@ impl Authority {
     /// Confirms the app by a code that it shows: from now on every login needs one. Answers the recovery
     /// codes, which are shown once; each is good for one login in the place of a code.
     ///
+    /// An enrolment waits for ten minutes, and as many codes are tried as at a login.
+    ///
     /// The sessions that there are go on. To end the others there is
     /// [`Revoke::OtherSessions`](crate::store::Revoke) (ASVS 7.4.3 asks to offer it).
     ///
@@ -66,10 +74,17 @@ impl Authority {
         code: &str,
     ) -> Result<Vec<RecoveryCode>, FactorError> {
         self.check_issues()?;
-        let factor = self.0.store.find_factor(principal).await?;
-        let factor = factor.filter(|factor| factor.confirmed_at.is_none());
+        let (now, policy) = (self.0.clock.now(), self.code_policy());
+        let attempt = FactorChange::Try { now, policy };
+        let tried = self.0.store.change_factor(principal, &attempt).await?;
+        let is_begun = |factor: &StoredFactor| {
+            factor.confirmed_at.is_none() && now < later(factor.created_at, ENROLMENT)
+        };
+        let factor = tried.map(Changed::into_factor).filter(is_begun);
         let factor = factor.ok_or(FactorError::NotEnrolling)?;
-        let now = self.0.clock.now();
+        if !factor.admits_try(&policy) {
+            return Err(FactorError::WrongCode);
+        }
         let opened = self.0.seals.open(principal, &factor.secret)?;
         let step = totp::matching_step(&opened.secret, &tidy(code), now, factor.last_step);
         let step = step.ok_or(FactorError::WrongCode)?;
@@ -140,9 +155,11 @@ impl Authority {
         let (now, policy) = (self.0.clock.now(), self.code_policy());
         let attempt = FactorChange::Try { now, policy };
         let tried = self.0.store.change_factor(&principal, &attempt).await?;
-        if let Some(factor) = tried.map(Changed::into_factor) {
-            let accepted = factor.admits_try(&policy)
-                && self.accept_second_factor(&principal, &factor, code).await?;
+        let is_confirmed = |factor: &StoredFactor| factor.confirmed_at.is_some();
+        if let Some(factor) = tried.map(Changed::into_factor).filter(is_confirmed) {
+            // A recovery code cannot be guessed, and is there for who is locked out.
+            let may_try = factor.admits_try(&policy) || !totp::is_code(&tidy(code));
+            let accepted = may_try && self.accept_second_factor(&principal, &factor, code).await?;
             if !accepted {
                 let exhausted = factor.tries == policy.attempts;
                 let client = client.clone();
@@ -154,6 +171,7 @@ impl Authority {
             if proof.has_method(Method::Password) {
                 proof.add_method(Method::MultiFactor);
             }
+            proof.set_has_shown_factor();
         }
         // Or it was removed since the password was checked.
         proof.set_needs_second_factor(false);

@@ -31,13 +31,16 @@ pub struct Proof {
     password_hash: Option<PasswordHash>,
     /// The account has a second factor, which was not shown yet.
     needs_second_factor: bool,
+    /// A second factor was shown, or is not asked for.
+    has_shown_factor: bool,
 }
 
 impl Proof {
     /// For a login that the application checked itself: an outside provider, say. Nothing else is asked
     /// for, whether the account has a second factor or not: the application says by `methods` what it saw.
     pub fn vouched(principal: Principal, methods: impl Into<Vec<Method>>) -> Self {
-        Self::checked(principal, methods.into(), None, false)
+        let proof = Self::checked(principal, methods.into(), None, false);
+        Self { has_shown_factor: true, ..proof }
     }
 
     pub(super) fn checked(
@@ -46,7 +49,7 @@ impl Proof {
         password_hash: Option<PasswordHash>,
         needs_second_factor: bool,
     ) -> Self {
-        Self { principal, methods, password_hash, needs_second_factor }
+        Self { principal, methods, password_hash, needs_second_factor, has_shown_factor: false }
     }
 
     pub(super) fn has_method(&self, method: Method) -> bool {
@@ -57,6 +60,10 @@ impl Proof {
         if !self.has_method(method) {
             self.methods.push(method);
         }
+    }
+
+    pub(super) fn set_has_shown_factor(&mut self) {
+        self.has_shown_factor = true;
     }
 
     pub(super) fn set_needs_second_factor(&mut self, needs: bool) {
@@ -346,6 +353,11 @@ impl Authority {
             self.emit(&AuthEvent::LoginFailed { principal, client: client.clone() });
             return Err(LoginError::InvalidCredentials);
         };
+        // One that was enrolled since the proof was made.
+        if !proof.has_shown_factor && self.wants_second_factor(&session.principal).await? {
+            self.revoke(Revoke::Session(session.id), RevocationReason::Administrator).await?;
+            return Err(LoginError::SecondFactorRequired);
+        }
 
         if self.0.settings.update_last_login
             && let Some(directory) = self.directory(session.principal.user_type())

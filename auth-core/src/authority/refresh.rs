@@ -186,6 +186,10 @@ impl Authority {
     /// has a session.
     async fn adopt(&self, facts: &Facts) -> Result<(), VerifyError> {
         self.check_adoptable(facts)?;
+        // Whoever issued the token asked for no second factor of ours.
+        if self.wants_second_factor(facts.principal()).await? {
+            return Err(VerifyError::Invalid("its user has a second factor here"));
+        }
         let now = self.0.clock.now();
         let settings = &self.0.settings;
         let absolute = later(now, settings.absolute_lifetime());

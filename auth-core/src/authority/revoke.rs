@@ -107,12 +107,11 @@ impl Authority {
     /// # Errors
     /// The store is away.
     pub async fn password_changed(&self, principal: Principal) -> Result<(), Outage> {
-        self.withdraw_links(&Purpose::RESET_PASSWORD, &principal).await?;
         if self.0.settings.check_revoke_token {
-            let revoke = Revoke::Principal(principal);
+            let revoke = Revoke::Principal(principal.clone());
             self.revoke(revoke, RevocationReason::PasswordChanged).await?;
         }
-        Ok(())
+        self.withdraw_links(&Purpose::RESET_PASSWORD, &principal).await
     }
 
     /// The live sessions of a principal, the last seen first.

@@ -141,11 +141,12 @@ impl FactorChange {
                 StoredFactor {
                     confirmed_at: Some(*at),
                     last_step: *step,
+                    tries: 0,
                     recovery: recovery.clone(),
                     ..factor
                 }
             }
-            Self::Try { now, policy } if is_confirmed => match factor.tries_until <= *now {
+            Self::Try { now, policy } => match factor.tries_until <= *now {
                 true => {
                     let tries_until = later(*now, policy.lifetime);
                     StoredFactor { tries: 1, tries_until, ..factor }

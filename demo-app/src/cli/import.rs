@@ -23,10 +23,11 @@ pub(super) struct ImportArgs {
     /// The table, or view, of the users. Of a custom model it is APP_MODEL in lower case.
     #[arg(long, default_value = "auth_user")]
     table: String,
-    /// Import the others where some cannot be. Otherwise nobody is imported then.
+    /// Import the others where some cannot be, unless an id is another user's here. Otherwise nobody is
+    /// imported then.
     #[arg(long)]
     skip_refused: bool,
-    /// Say what would happen, and import nobody.
+    /// Say what would happen, and import nobody. (The tables here are brought up to date all the same.)
     #[arg(long)]
     dry_run: bool,
 }
@@ -40,7 +41,8 @@ pub(super) enum ImportError {
     Source(#[from] SourceError),
     #[error(
         "nobody was imported: {} of {count} cannot be.\n{}\n\
-         Mend them, or import the others with --skip-refused.",
+         Mend them, or import the others with --skip-refused (not those whose id is another's here: \
+         tokens that Django issued for them would be that user's).",
         .refused.len(), lines(refused)
     )]
     Refused { refused: Vec<Refused>, count: usize },
@@ -67,7 +69,8 @@ pub(super) async fn run(config: Config, args: ImportArgs) -> Result<String, Fail
         dry_run,
     };
     let imported = Users::new(db).import(import).await?;
-    if !imported.refused.is_empty() && !skip_refused {
+    let is_mixed_up = imported.refused.iter().any(Refused::has_taken_id);
+    if !imported.refused.is_empty() && (!skip_refused || is_mixed_up) {
         let refused = imported.refused;
         return Err(ImportError::Refused { refused, count }.into());
     }

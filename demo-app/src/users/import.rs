@@ -24,7 +24,7 @@ pub struct Import {
     /// The highest id that was ever given there, to `users` or to somebody who was deleted: a user who is
     /// created later gets a higher one.
     pub last_id: i64,
-    /// Take over the others where some are refused. Otherwise nobody is.
+    /// Take over the others where some are refused, unless it is because an id is taken. Otherwise nobody is.
     pub skip_refused: bool,
     /// Only say what would happen.
     pub dry_run: bool,
@@ -51,6 +51,13 @@ pub struct Refused {
     pub id: i64,
     pub username: String,
     pub why: WhyRefused,
+}
+
+impl Refused {
+    /// Whether tokens that were issued for them would be somebody else's here: then they cannot be skipped.
+    pub fn has_taken_id(&self) -> bool {
+        matches!(self.why, WhyRefused::IdTaken(_))
+    }
 }
 
 impl fmt::Display for Refused {
@@ -120,7 +127,9 @@ impl Import {
             }
         }
         refused.sort_by_key(|refused| refused.id);
-        let is_done = !self.dry_run && (refused.is_empty() || self.skip_refused);
+        // To leave them out is not enough: tokens that Django issued for such an id would be somebody else's.
+        let may_skip = self.skip_refused && !refused.iter().any(Refused::has_taken_id);
+        let is_done = !self.dry_run && (refused.is_empty() || may_skip);
         let ids = new.iter().map(|user| user.id).collect();
         (new, Imported { new: ids, known, refused, is_done })
     }

@@ -141,10 +141,11 @@ async fn every_success_is_as_described(database: Database) {
     let new = walk.saw("POST", otp, factor(Method::POST, otp, json!({})).await);
     let (confirm, renew) = (&*format!("{otp}/confirm"), &*format!("{otp}/recovery"));
     let code = json!({ "code": shown(&app, &new.text("secret")) });
-    walk.saw("POST", confirm, factor(Method::POST, confirm, code).await);
+    let confirmed = walk.saw("POST", confirm, factor(Method::POST, confirm, code).await);
     walk.saw("GET", otp, client.get(otp).await);
-    walk.saw("POST", renew, factor(Method::POST, renew, json!({})).await);
-    walk.saw("DELETE", otp, Answer::to(client.request(Method::DELETE, otp)).await);
+    let both = |codes: &Answer| json!({ "password": anna.password, "otp": codes.json()["recovery_codes"][0] });
+    let renewed = walk.saw("POST", renew, factor(Method::POST, renew, both(&confirmed)).await);
+    walk.saw("DELETE", otp, factor(Method::DELETE, otp, both(&renewed)).await);
 
     app.sign_in(&anna).await;
     let root = app.log_in(&root).await;

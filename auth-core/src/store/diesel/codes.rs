@@ -6,6 +6,7 @@ use diesel::result::Error::{DeserializationError, QueryBuilderError};
 
 use super::row::{number_to_column, without_nul};
 use super::schema::{auth_codes, auth_links};
+use super::statements::ROWS;
 use crate::clock::from_millis;
 use crate::otp::{CodePolicy, Errand, Purpose, StoredCode, StoredLink};
 use crate::password::PasswordHash;
@@ -213,12 +214,14 @@ macro_rules! codes {
                         .select(auth_links::token_hash)
                         $($lock)*
                         .load::<Vec<u8>>(conn)?;
-                    let links = auth_links::table
-                        .filter(auth_links::token_hash.eq_any(&unused))
-                        .filter(auth_links::used_at.is_null());
-                    diesel::update(links)
-                        .set(auth_links::used_at.eq(now.timestamp_millis()))
-                        .execute(conn)?;
+                    for unused in unused.chunks(ROWS) {
+                        let links = auth_links::table
+                            .filter(auth_links::token_hash.eq_any(unused))
+                            .filter(auth_links::used_at.is_null());
+                        diesel::update(links)
+                            .set(auth_links::used_at.eq(now.timestamp_millis()))
+                            .execute(conn)?;
+                    }
                     unused.iter().map(|hash| secret_hash(hash)).collect()
                 })
             }

@@ -25,8 +25,8 @@ use crate::store::{Renewal, Revocation, Revoke, Revoked, Rotation, Stamp, Target
 /// by one presented token once and ended once.
 const MAX_ATTEMPTS: usize = 8;
 
-/// Rows per statement: PostgreSQL numbers parameters with 16 bits.
-const ROWS: usize = 500;
+/// Rows per statement: PostgreSQL numbers parameters with 16 bits, SQLite takes 32,766.
+pub(super) const ROWS: usize = 500;
 
 pub trait Statements: Connection + Horizon + Look + Codes + Factors {
     /// Stores a session unless its id is there.
