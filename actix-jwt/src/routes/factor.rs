@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::body::Json;
 use super::session::private;
-use super::{Methods, Routes, get, login};
+use super::{Methods, Routes, for_logins, get, login};
 use crate::auth::Auth;
 use crate::extract::AuthUser;
 use crate::problem::{Cause, Problem};
@@ -20,11 +20,23 @@ pub(super) const ROUTES: Routes = &[
         "/otp/",
         &Methods {
             allow: "GET, HEAD, POST, DELETE",
-            routes: || vec![get().to(status), web::post().to(begin), web::delete().to(remove)],
+            routes: || {
+                vec![
+                    get().to(status),
+                    for_logins(web::post().to(begin)),
+                    for_logins(web::delete().to(remove)),
+                ]
+            },
         },
     ),
-    ("/otp/confirm/", &Methods { allow: "POST", routes: || vec![web::post().to(confirm)] }),
-    ("/otp/recovery/", &Methods { allow: "POST", routes: || vec![web::post().to(renew)] }),
+    (
+        "/otp/confirm/",
+        &Methods { allow: "POST", routes: || vec![for_logins(web::post().to(confirm))] },
+    ),
+    (
+        "/otp/recovery/",
+        &Methods { allow: "POST", routes: || vec![for_logins(web::post().to(renew))] },
+    ),
 ];
 
 async fn status(auth: Auth, user: AuthUser<LoggedIn>) -> Result<HttpResponse, Problem> {

@@ -14,6 +14,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpRequest, HttpResponse, Resource, Route, guard};
 use auth_core::Permission;
+use auth_core::permission::LoggedIn;
 
 use crate::auth::Auth;
 use crate::credential::Credential;
@@ -264,6 +265,12 @@ pub(crate) struct Methods {
 /// For GET, and for HEAD, which belongs to it (RFC 9110 §9.1): actix leaves the body out.
 fn get() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+/// For who logged in, which is found before the body is read: extractors are asked all at once, so that the
+/// fault of a body would be told to whom it is not for.
+fn for_logins(route: Route) -> Route {
+    route.wrap(JwtAuth::require(LoggedIn))
 }
 
 /// The same with and without the slash. Each is a resource of its own: two patterns in one are a regular

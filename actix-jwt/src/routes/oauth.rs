@@ -16,11 +16,15 @@ use super::session::private;
 use super::{Methods, Routes};
 use crate::auth::Auth;
 use crate::extract::{AuthUser, is_permitted};
+use crate::middleware::JwtAuth;
 use crate::problem::{Cause, Problem};
 
 pub(super) const ROUTES: Routes = &[
-    ("/revoke/", &Methods { allow: "POST", routes: || vec![web::post().to(revoke)] }),
-    ("/introspect/", &Methods { allow: "POST", routes: || vec![web::post().to(introspect)] }),
+    ("/revoke/", &Methods { allow: "POST", routes: || vec![web::post().to(revoke).wrap(JwtAuth)] }),
+    (
+        "/introspect/",
+        &Methods { allow: "POST", routes: || vec![web::post().to(introspect).wrap(JwtAuth)] },
+    ),
 ];
 
 /// Who may ask about, and end, the tokens of others.

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::body::Json;
 use super::session::private;
-use super::{Methods, Routes, get, login};
+use super::{Methods, Routes, for_logins, get, login};
 use crate::auth::Auth;
 use crate::extract::AuthUser;
 use crate::problem::{Cause, Problem};
@@ -22,7 +22,7 @@ pub(super) const ROUTES: Routes = &[
         "/",
         &Methods {
             allow: "GET, HEAD, POST",
-            routes: || vec![get().to(list), web::post().to(create)],
+            routes: || vec![get().to(list), for_logins(web::post().to(create))],
         },
     ),
     ("/{id}/", &Methods { allow: "DELETE", routes: || vec![web::delete().to(end)] }),

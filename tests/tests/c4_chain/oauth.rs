@@ -95,6 +95,9 @@ async fn introspection_is_for_those_who_may(database: Database) {
         let request = app.anonymous().request(Method::POST, path);
         let answer = Answer::to(request.form(&[("token", &client.access)])).await;
         answer.expect_challenge(NOT_PROVIDED);
+        // Before the body is looked at.
+        let text = app.anonymous().request(Method::POST, path).body("hello");
+        Answer::to(text).await.expect_challenge(NOT_PROVIDED);
         let answer = client.get(path).await;
         answer.expect(405, &detail("Method \"GET\" not allowed.")).expect_header("allow", "POST");
     }

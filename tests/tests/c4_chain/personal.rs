@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::texts::{CSRF_MISSING, detail};
+use tests::texts::{CSRF_MISSING, NOT_PROVIDED, detail};
 use tests::token::{but, mint, simplejwt_claims};
 use tests::{Answer, ApiClient, Csrf, Database, NewUser, TestApp, on_each_database};
 
@@ -115,6 +115,13 @@ async fn a_program_with_a_personal_token_decides_nothing_about_the_account(datab
         let request = request.header("Authorization", format!("Token {token}"));
         let answer = Answer::to(request.json(&json!({ "name": "another" }))).await;
         answer.expect(403, &detail("You do not have permission to perform this action."));
+    }
+    // Before the body is looked at.
+    for path in [TOKENS, "/api/v1/users/otp", "/api/v1/users/otp/confirm"] {
+        let request = app.anonymous().request(Method::POST, path).body("hello");
+        let request = request.header("Authorization", format!("Token {token}"));
+        Answer::to(request).await.expect_status(403);
+        app.anonymous().post_text(path, "{").await.expect_challenge(NOT_PROVIDED);
     }
     show(&app, &token).await.expect_status(200);
     client.me().await.expect_status(200);
