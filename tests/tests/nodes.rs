@@ -4,7 +4,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use tests::{ApiClient, Database, Process, TestApp, TestDb, eventually, on_each_database};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{
+    Anonymous, Answer, ApiClient, Database, Process, TestApp, TestDb, eventually, on_each_database,
+};
 
 on_each_database! {
     what_one_node_issues_the_other_accepts,
@@ -12,6 +16,8 @@ on_each_database! {
     what_was_ended_before_a_node_started_it_refuses,
     two_nodes_answer_the_same_refresh_token,
     a_command_ends_the_sessions_of_a_running_server,
+    a_personal_token_that_a_process_has_in_memory_ends_there_too,
+    changed_scopes_apply_in_every_process,
 }
 
 /// Two applications on one database.
@@ -99,4 +105,129 @@ async fn a_command_ends_the_sessions_of_a_running_server(database: Database) {
     eventually("a deactivation ends the session", async || client.me().await.status == 401).await;
     run(&["activate", "boris"], "");
     log_in("boris").await.me().await.expect_status(200);
+}
+
+const PASSWORD: &str = "long enough";
+const TOKENS: &str = "/api/v1/users/tokens";
+
+/// Two processes that hear of each other's revocations by asking alone, in the default interval of half a
+/// second; and these users, each with [`PASSWORD`] and, where they have any, scopes.
+fn two_processes(db: &TestDb, users: &[(&str, &[&str])]) -> [Process; 2] {
+    for (name, rights) in users {
+        let arguments = [&["create-user", name, "--password-stdin"], *rights].concat();
+        let created = Process::run(db, &arguments, &format!("{PASSWORD}\n"));
+        assert!(created.status.success(), "{created:?}");
+    }
+    [(); 2].map(|()| Process::serve(db, &[("REVOCATION_LISTEN", "false")]))
+}
+
+/// A new personal token of whoever this is: its id, and its text.
+async fn personal_token(client: &ApiClient, new: Value) -> (String, String) {
+    let answer = Answer::to(client.request(Method::POST, TOKENS).json(&new)).await;
+    answer.expect_status(201);
+    (answer.text("id"), answer.text("token"))
+}
+
+async fn show(node: &Anonymous, token: &str) -> Answer {
+    node.get_with("/api/v1/users/me", &format!("Token {token}")).await
+}
+
+async fn a_personal_token_that_a_process_has_in_memory_ends_there_too(database: Database) {
+    let db = TestDb::create(database);
+    let processes = two_processes(&db, &[("anna", &[]), ("boris", &[])]);
+    let [one, other] = processes.each_ref().map(|process| process.anonymous());
+    let log_in = |name| ApiClient::log_in(one.clone(), name, PASSWORD);
+    let (anna, boris) = (log_in("anna").await, log_in("boris").await);
+    let (id, first) = personal_token(&anna, json!({ "name": "first" })).await;
+    let (_, second) = personal_token(&anna, json!({ "name": "second" })).await;
+    let (_, third) = personal_token(&boris, json!({ "name": "third" })).await;
+    // From now on neither asks the database about them, for a minute.
+    let known = async || {
+        for node in [one, other] {
+            for token in [&first, &second, &third] {
+                show(node, token).await.expect_status(200);
+            }
+        }
+    };
+    known().await;
+
+    let ended = Answer::to(anna.request(Method::DELETE, &format!("{TOKENS}/{id}"))).await;
+    ended.expect_status(204);
+    show(one, &first).await.expect_status(401);
+    eventually("one that was ended is refused", async || show(other, &first).await.status == 401)
+        .await;
+    let revoke = other.request(Method::POST, "/api/token/revoke").form(&[("token", &second)]);
+    let revoke = revoke.header("Authorization", format!("Token {second}"));
+    Answer::to(revoke).await.expect(200, "");
+    show(other, &second).await.expect_status(401);
+    eventually("one that ended itself is refused", async || show(one, &second).await.status == 401)
+        .await;
+    for node in [one, other] {
+        show(node, &third).await.expect_status(200);
+    }
+
+    // Nobody tells a process, and the reason is that of the database.
+    db.execute("UPDATE users SET is_active = false WHERE username = 'boris'");
+    for node in [one, other] {
+        let refused = async || show(node, &third).await.status == 401;
+        eventually("that of an inactive user is refused", refused).await;
+        let answer = show(node, &third).await;
+        answer.expect(401, r#"{"detail":"User inactive or deleted."}"#);
+    }
+}
+
+async fn changed_scopes_apply_in_every_process(database: Database) {
+    let db = TestDb::create(database);
+    let scopes: &[&str] = &["--scope", "orders:read", "--scope", "orders:write"];
+    let processes = two_processes(&db, &[("anna", scopes), ("boss", &["--staff"])]);
+    let [one, other] = processes.each_ref().map(|process| process.anonymous());
+    let mut anna = ApiClient::log_in(one.clone(), "anna", PASSWORD).await;
+    let boss = ApiClient::log_in(other.clone(), "boss", PASSWORD).await;
+    let (_, token) = personal_token(&anna, json!({ "name": "all" })).await;
+    let limited = json!({ "name": "limited", "scopes": ["orders:write"] });
+    let (_, limited) = personal_token(&anna, limited).await;
+    let scope_of = async |token: &str| {
+        let request = boss.request(Method::POST, "/api/token/introspect");
+        let answer = Answer::to(request.form(&[("token", token)])).await;
+        answer.expect_status(200).json()["scope"].clone()
+    };
+    for node in [one, other] {
+        node.me(&anna.access).await.expect_status(200);
+        show(node, &token).await.expect_status(200);
+        show(node, &limited).await.expect_status(200);
+    }
+    assert_eq!(scope_of(&anna.access).await, "orders:read orders:write");
+    assert_eq!(scope_of(&limited).await, "orders:write");
+
+    db.execute("UPDATE users SET scopes = 'orders:read' WHERE username = 'anna'");
+    for node in [one, other] {
+        let refused = async || node.me(&anna.access).await.status == 401;
+        eventually("a token that carries the old scopes is refused", refused).await;
+        // Of a personal token only the rights have changed.
+        show(node, &token).await.expect_status(200);
+        show(node, &limited).await.expect_status(200);
+    }
+    anna.refresh().await.expect_status(200);
+    for node in [one, other] {
+        node.me(&anna.access).await.expect_status(200);
+    }
+    for token in [&anna.access, &token] {
+        assert_eq!(scope_of(token).await, "orders:read");
+    }
+    assert_eq!(scope_of(&limited).await, Value::Null);
+
+    // So it is with a right that opens a route: from memory, until the change is heard of.
+    let (_, program) = personal_token(&boss, json!({ "name": "program" })).await;
+    let administer = async |node: &Anonymous| {
+        let path = "/api/v1/admin/users/1/sessions";
+        node.get_with(path, &format!("Token {program}")).await.status
+    };
+    for node in [one, other] {
+        assert_eq!(administer(node).await, 200);
+    }
+    db.execute("UPDATE users SET is_staff = false WHERE username = 'boss'");
+    for node in [one, other] {
+        eventually("the right is gone", async || administer(node).await == 403).await;
+        show(node, &program).await.expect_status(200);
+    }
 }

@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use tests::{
-    Answer, Database, NewUser, Proxy, TestApp, TestDb, eventually, on_each_database, on_postgres,
+    Answer, ApiClient, Database, NewUser, Proxy, TestApp, TestDb, User, eventually,
+    on_each_database, on_postgres,
 };
 
 on_each_database! {
     a_protected_request_asks_no_table,
     a_broken_table_is_a_503_without_internals,
+    a_broken_table_is_a_503_for_every_credential_that_has_to_be_looked_up,
     a_flood_of_logins_is_told_to_come_back,
 }
 
@@ -22,6 +24,8 @@ on_postgres! {
     work_resumes_when_the_database_is_back,
     a_database_that_is_silent_is_a_503_soon,
     an_unknown_cookie_is_a_503_and_not_a_401,
+    a_known_personal_token_is_served_while_the_database_is_away,
+    an_unknown_personal_token_and_a_password_are_a_503_and_not_a_401,
     tokens_are_refused_when_revocations_were_not_heard_for_too_long,
     tokens_are_served_even_then_where_the_settings_say_so,
     readiness_says_what_is_missing,
@@ -32,6 +36,8 @@ on_postgres! {
 const AT_ONCE: Duration = Duration::from_secs(5);
 
 const ME: &str = "/api/v1/users/me";
+const TOKENS: &str = "/api/v1/users/tokens/";
+const TABLES: [&str; 3] = ["users", "auth_sessions", "auth_revocations"];
 
 /// An application with a wire to its database that can be cut.
 async fn behind_a_proxy(database: Database, settings: &[(&str, &str)]) -> (TestApp, Proxy) {
@@ -51,13 +57,47 @@ fn expect_outage(answer: &Answer) {
     }
 }
 
+/// A new personal token of whoever this is: its id, and its text.
+async fn personal_token(client: &ApiClient) -> (String, String) {
+    let answer = Answer::to(name_one(client)).await;
+    answer.expect_status(201);
+    (answer.text("id"), answer.text("token"))
+}
+
+fn name_one(client: &ApiClient) -> RequestBuilder {
+    client.request(Method::POST, TOKENS).json(&json!({ "name": "ci" }))
+}
+
+async fn show(app: &TestApp, token: &str) -> Answer {
+    app.anonymous().get_with(ME, &format!("Token {token}")).await
+}
+
+/// Who shows a password with the request itself.
+async fn show_password(app: &TestApp, user: &User) -> Answer {
+    let request = app.anonymous().request(Method::GET, ME);
+    Answer::to(request.basic_auth(&user.username, Some(user.password))).await
+}
+
+/// Requests that need the database, of somebody whose access token does not: about `token`, one of
+/// theirs of any kind, and about their personal tokens.
+fn about_tokens(client: &ApiClient, token: &str, id: &str) -> [RequestBuilder; 5] {
+    let hand = |path| client.request(Method::POST, path).form(&[("token", token)]);
+    [
+        hand("/api/token/introspect"),
+        hand("/api/token/revoke"),
+        name_one(client),
+        client.request(Method::GET, TOKENS),
+        client.request(Method::DELETE, &format!("{TOKENS}{id}")),
+    ]
+}
+
 async fn a_protected_request_asks_no_table(database: Database) {
     let app = TestApp::start(database).await;
     let anna = app.user("anna").await;
     let (client, mut browser) = (app.log_in(&anna).await, app.sign_in(&anna).await);
     browser.me().await.expect_status(200);
 
-    for table in ["users", "auth_sessions", "auth_revocations"] {
+    for table in TABLES {
         app.db().execute(&format!("ALTER TABLE {table} RENAME TO {table}_away"));
     }
     client.me().await.expect_status(200);
@@ -68,13 +108,49 @@ async fn a_broken_table_is_a_503_without_internals(database: Database) {
     let app = TestApp::start(database).await;
     let anna = app.user("anna").await;
     let client = app.log_in(&anna).await;
-    for table in ["users", "auth_sessions", "auth_revocations"] {
+    for table in TABLES {
         app.db().execute(&format!("ALTER TABLE {table} RENAME TO {table}_away"));
     }
     expect_outage(&app.anonymous().post("/api/token/", anna.credentials()).await);
     expect_outage(&app.anonymous().refresh(&client.refresh).await);
     expect_outage(&app.anonymous().verify(&client.refresh).await);
     expect_outage(&app.anonymous().blacklist(&client.refresh).await);
+}
+
+async fn a_broken_table_is_a_503_for_every_credential_that_has_to_be_looked_up(database: Database) {
+    let app = TestApp::start(database).await;
+    let boss = app.create(NewUser::staff("boss")).await;
+    let client = app.log_in(&boss).await;
+    let (id, known) = personal_token(&client).await;
+    let (_, unknown) = personal_token(&client).await;
+    show(&app, &known).await.expect_status(200);
+    let rename = |from: &str, to: &str| {
+        for table in TABLES {
+            app.db().execute(&format!("ALTER TABLE {table}{from} RENAME TO {table}{to}"));
+        }
+    };
+
+    rename("", "_away");
+    show(&app, &known).await.expect_status(200);
+    expect_outage(&show(&app, &unknown).await);
+    expect_outage(&show_password(&app, &boss).await);
+    for token in [&client.access, &client.refresh, &known, &unknown] {
+        for request in about_tokens(&client, token, &id) {
+            expect_outage(&Answer::to(request).await);
+        }
+    }
+
+    rename("_away", "");
+    show(&app, &unknown).await.expect_status(200);
+    show_password(&app, &boss).await.expect_status(200);
+    for (request, expected) in
+        about_tokens(&client, &unknown, &id).into_iter().zip([200, 200, 201, 200, 204])
+    {
+        Answer::to(request).await.expect_status(expected);
+    }
+    for token in [&known, &unknown] {
+        show(&app, token).await.expect_status(401);
+    }
 }
 
 async fn a_flood_of_logins_is_told_to_come_back(database: Database) {
@@ -193,6 +269,72 @@ async fn an_unknown_cookie_is_a_503_and_not_a_401(database: Database) {
     expect_outage(&browser.me().await);
     proxy.resume();
     eventually("the cookie is known again", async || browser.me().await.status == 200).await;
+}
+
+/// Longer than a sign of life is due, and than the default of `revocation_max_staleness`.
+const A_WHILE: Duration = Duration::from_secs(90);
+
+async fn a_known_personal_token_is_served_while_the_database_is_away(database: Database) {
+    let settings = [("REVOCATION_MAX_STALENESS", "1h")];
+    let (app, proxy) = behind_a_proxy(database, &settings).await;
+    let anna = app.user("anna").await;
+    let client = app.log_in(&anna).await;
+    let (_, token) = personal_token(&client).await;
+    let mut browser = app.sign_in(&anna).await;
+    show(&app, &token).await.expect_status(200);
+    browser.me().await.expect_status(200);
+    proxy.cut();
+    for _ in 0..3 {
+        show(&app, &token).await.expect_status(200);
+    }
+    // That it is in use should be noted by now, which can wait.
+    app.advance_alone(A_WHILE);
+    for _ in 0..3 {
+        show(&app, &token).await.expect_status(200);
+        browser.me().await.expect_status(200);
+    }
+    // What the user may do should be read again by now, which cannot: the life of an access token is over.
+    app.advance_alone(Duration::from_secs(5 * 60) - A_WHILE);
+    expect_outage(&show(&app, &token).await);
+    expect_outage(&browser.me().await);
+
+    proxy.resume();
+    eventually("it is served again", async || show(&app, &token).await.status == 200).await;
+    let lately = app.now() * 1000;
+    let lately = format!("auth_sessions WHERE carrier = 'personal' AND last_seen_at >= {lately}");
+    assert_eq!(app.db().count(&lately), 1, "its use is noted");
+}
+
+async fn an_unknown_personal_token_and_a_password_are_a_503_and_not_a_401(database: Database) {
+    let (app, proxy) = behind_a_proxy(database, &[]).await;
+    let boss = app.create(NewUser::staff("boss")).await;
+    let client = app.log_in(&boss).await;
+    let (id, token) = personal_token(&client).await;
+    let wrong = boss.clone().with_password("wrong");
+    proxy.cut();
+    let begun = Instant::now();
+    // Nobody has shown it since it was made, so this process has to ask.
+    expect_outage(&show(&app, &token).await);
+    expect_outage(&show_password(&app, &boss).await);
+    expect_outage(&show_password(&app, &wrong).await);
+    for request in about_tokens(&client, &token, &id) {
+        expect_outage(&Answer::to(request).await);
+    }
+    assert!(begun.elapsed() < 2 * AT_ONCE, "{:?}", begun.elapsed());
+    // What can be told without the database is told.
+    show(&app, "pat_nonsense").await.expect_status(401);
+
+    proxy.resume();
+    eventually("it is known again", async || show(&app, &token).await.status == 200).await;
+    show_password(&app, &boss).await.expect_status(200);
+    show_password(&app, &wrong).await.expect_status(401);
+    // Introspected, revoked; another one made, and listed; the revoked one is gone.
+    for (request, expected) in
+        about_tokens(&client, &token, &id).into_iter().zip([200, 200, 201, 200, 404])
+    {
+        Answer::to(request).await.expect_status(expected);
+    }
+    show(&app, &token).await.expect_status(401);
 }
 
 async fn tokens_are_refused_when_revocations_were_not_heard_for_too_long(database: Database) {

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::web::{self, Payload};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use auth_core::session::RevocationReason;
 use auth_core::{Permission, TokenKind, VerifyError};
 use serde::Serialize;
@@ -110,11 +111,12 @@ async fn introspect(
     auth: Auth,
     caller: AuthUser,
     request: HttpRequest,
-    form: Form,
+    payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     if !may_ask(&auth, &request, &caller) {
         return Err(auth.problem(Cause::Forbidden));
     }
+    let form = Form::from_request(&request, &mut payload.into_inner()).await?;
     let Some(token) = form.only("token") else { return Ok(OAuthError::NO_TOKEN.answer()) };
     let mut answer = Map::new();
     match auth.attempt(async || auth.authority().introspect(&token).await).await {

@@ -76,9 +76,13 @@ pub async fn a_factor_is_enrolled_confirmed_and_removed(store: &Store) {
         recovery: Vec::new(),
     };
     assert_eq!(change(store, &me, enrol(1)).await.as_ref(), Some(&enrolled));
-    for unconfirmed in [attempt(0), accept(1, 8), recover(1, 0)] {
+    for unconfirmed in [accept(1, 8), recover(1, 0)] {
         assert_eq!(change(store, &me, unconfirmed).await, None);
     }
+    // Tries at the confirmation count as well, and not after it.
+    let tried = change(store, &me, attempt(0)).await.expect("it is there");
+    assert_eq!((tried.tries, tried.confirmed_at), (1, None));
+    let enrolled = StoredFactor { tries_until: tried.tries_until, ..enrolled };
     let confirmed = StoredFactor {
         confirmed_at: Some(at(1)),
         last_step: 7,

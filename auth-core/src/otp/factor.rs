@@ -64,7 +64,7 @@ pub enum FactorChange {
         /// Now.
         at: DateTime<Utc>,
     },
-    /// A code is about to be compared with a factor that is confirmed.
+    /// A code is about to be compared, at a login or to confirm.
     Try {
         /// Now.
         now: DateTime<Utc>,

@@ -1,32 +1,25 @@
 //! An application with protected routes, asked as a client would.
 
-use std::rc::Rc;
-
 use actix_jwt::permission::IsStaff;
 use actix_jwt::{
     Auth, AuthBuilder, AuthUser, Claims, Credential, CurrentUser, JwtAuth, MaybeAuthUser,
     bearer_validator,
 };
-use actix_web::dev::Service;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
-use actix_web::rt::{System, SystemRunner};
-use actix_web::test::{TestRequest, init_service};
+use actix_web::test::TestRequest;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{App, body};
 use actix_web_httpauth::middleware::HttpAuthentication;
 use auth_core::session::RevocationReason;
 use auth_core::store::Revoke;
 use auth_core::{Algorithm, Authority, ClientInfo, MemoryStore, Settings};
-use futures_util::future::LocalBoxFuture;
 
+use crate::server::{Answer, Server};
 use crate::world::{self, NOW, SECRET, cookie, now, signed, single, user};
 
 /// A site of whose host only this origin is trusted.
 pub const PUBLIC_URL: &str = "https://www.shop.example";
 
 pub struct Site {
-    system: SystemRunner,
-    ask: Box<dyn Fn(TestRequest) -> LocalBoxFuture<'static, Answer>>,
+    server: Server,
     /// The one that most routes ask.
     pub authority: Authority,
     pub credentials: Credentials,
@@ -47,16 +40,9 @@ pub struct Credentials {
     pub ended_cookie: String,
 }
 
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
-}
-
 impl Site {
     pub fn new() -> Self {
-        let system = System::new();
-        let (service, authority, credentials) = system.block_on(async {
+        let (server, (authority, credentials)) = Server::new(async {
             let store = MemoryStore::new();
             let words = Settings {
                 auth_header_name: "X-Token".into(),
@@ -93,32 +79,18 @@ impl Site {
                     .service(scope("/account", &main).default_service(web::to(account)))
                     .service(scope("/public", &public).default_service(web::to(who)));
             };
-            let service = Rc::new(init_service(App::new().configure(routes)).await);
-            (service, authority, credentials)
+            (routes, (authority, credentials))
         });
-        let ask = move |request: TestRequest| -> LocalBoxFuture<'static, Answer> {
-            let service = Rc::clone(&service);
-            Box::pin(async move {
-                let response = match service.call(request.to_request()).await {
-                    Ok(response) => response.into_parts().1.map_into_boxed_body(),
-                    Err(error) => error.error_response(),
-                };
-                let (status, headers) = (response.status().as_u16(), response.headers().clone());
-                let body = body::to_bytes(response.into_body()).await.unwrap().to_vec();
-                Answer { status, headers, body }
-            })
-        };
-        let site = Self { system, ask: Box::new(ask), authority, credentials };
+        let site = Self { server, authority, credentials };
         site.check_itself();
         site
     }
 
     /// What the site answers, which is never that something of its own is broken.
     pub fn ask(&self, request: TestRequest) -> Answer {
-        let answer = self.system.block_on((self.ask)(request));
+        let answer = self.server.ask(request);
         let body = String::from_utf8_lossy(&answer.body);
         assert!(matches!(answer.status, 200 | 401 | 403), "{}: {body}", answer.status);
-        assert_eq!(answer.status == 401, answer.headers.contains_key(WWW_AUTHENTICATE));
         if answer.status == 200 {
             assert!(matches!(&*body, "1" | "alice" | "nobody"), "{body}");
         }
@@ -182,55 +154,15 @@ async fn start(builder: AuthBuilder) -> Auth {
     builder.start().await.unwrap()
 }
 
-async fn who(user: AuthUser) -> String {
+pub(crate) async fn who(user: AuthUser) -> String {
     user.user_id().to_owned()
 }
 
-async fn who_if_anybody(MaybeAuthUser(user): MaybeAuthUser) -> String {
+pub(crate) async fn who_if_anybody(MaybeAuthUser(user): MaybeAuthUser) -> String {
     user.map_or_else(|| "nobody".to_owned(), |user| user.user_id().to_owned())
 }
 
 async fn account(claims: Claims<serde_json::Value>, user: CurrentUser) -> String {
     assert_eq!(claims.0["user_id"], "1");
     user.0.username
-}
-
-/// Adds a header to the request where a server would have let it through.
-pub fn header(
-    request: TestRequest,
-    name: &[u8],
-    value: &[u8],
-) -> (TestRequest, Option<(HeaderName, HeaderValue)>) {
-    let name = HeaderName::from_bytes(name).ok();
-    let value = HeaderValue::from_bytes(value.trim_ascii()).ok();
-    match name.zip(value) {
-        Some((name, value)) => {
-            (request.append_header((name.clone(), value.clone())), Some((name, value)))
-        }
-        None => (request, None),
-    }
-}
-
-/// Who sent a request, by the rules of the documentation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sender {
-    Nobody,
-    /// Somebody whose credential is refused.
-    Refused,
-    User,
-}
-
-/// Who sent a request with these values of the header that carries a token after one of `words`.
-pub fn bearer(values: &[&[u8]], words: &[&str], good: &str) -> Sender {
-    let value = match values {
-        [] => return Sender::Nobody,
-        [value] => String::from_utf8_lossy(value).into_owned(),
-        _ => return Sender::Refused,
-    };
-    let parts: Vec<&str> = value.split([' ', '\t']).filter(|part| !part.is_empty()).collect();
-    let scheme = parts.first().map(|scheme| scheme.to_ascii_lowercase());
-    if !words.iter().any(|word| Some(word.to_ascii_lowercase()) == scheme) {
-        return Sender::Nobody;
-    }
-    if parts.len() == 2 && parts[1] == good { Sender::User } else { Sender::Refused }
 }

@@ -53,31 +53,56 @@ pub fn ring() -> KeyRing {
 }
 
 pub fn authority(settings: Settings, store: MemoryStore) -> Authority {
-    let clock = ManualClock::at_unix_seconds(NOW as i64).clock();
-    let builder = Authority::builder(settings).keys(ring()).store(store).users(Users).clock(clock);
-    let authority = builder.build().unwrap();
+    authority_of(Users, settings, store, &clock())
+}
+
+/// It stands still, unless it is moved.
+pub fn clock() -> ManualClock {
+    ManualClock::at_unix_seconds(NOW as i64)
+}
+
+pub fn authority_of(
+    users: impl UserDirectory,
+    settings: Settings,
+    store: MemoryStore,
+    clock: &ManualClock,
+) -> Authority {
+    let builder = Authority::builder(settings).keys(ring()).store(store);
+    let authority = builder.users(users).clock(clock.clock()).build().unwrap();
     now(authority.sync()).unwrap();
     authority
 }
 
-pub fn proof() -> (Proof, ClientInfo) {
-    (Proof::vouched(user(), []), ClientInfo::default())
+pub fn proof_of(user: Principal) -> (Proof, ClientInfo) {
+    (Proof::vouched(user, []), ClientInfo::default())
 }
 
 /// An access token and a refresh token.
 pub fn pair(authority: &Authority) -> (String, String) {
-    let (proof, client) = proof();
+    pair_of(authority, user())
+}
+
+pub fn pair_of(authority: &Authority, user: Principal) -> (String, String) {
+    let (proof, client) = proof_of(user);
     let pair = now(authority.start_pair(proof, &client)).unwrap().granted;
     (pair.access.into_string(), pair.refresh.into_string())
 }
 
 pub fn single(authority: &Authority) -> String {
-    let (proof, client) = proof();
+    single_of(authority, user())
+}
+
+pub fn single_of(authority: &Authority, user: Principal) -> String {
+    let (proof, client) = proof_of(user);
     now(authority.start_single(proof, &client)).unwrap().granted.into_string()
 }
 
 pub fn cookie(authority: &Authority) -> String {
-    let (proof, client) = proof();
+    cookie_of(authority, user())
+}
+
+pub fn cookie_of(authority: &Authority, user: Principal) -> String {
+    let (proof, client) = proof_of(user);
     now(authority.start_cookie(proof, &client)).unwrap().granted.into_string()
 }
 

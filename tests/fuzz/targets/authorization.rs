@@ -5,7 +5,8 @@
 use actix_web::http::header::HeaderValue;
 use actix_web::test::TestRequest;
 use fuzz::fill;
-use fuzz::http::{Sender, Site, bearer, header};
+use fuzz::headers::{Sender, bearer, header};
+use fuzz::http::Site;
 use libfuzzer_sys::fuzz_target;
 
 thread_local! {

@@ -3,12 +3,13 @@
 #![no_main]
 
 use actix_web::http::Method;
-use actix_web::http::header::{HeaderName, HeaderValue, SET_COOKIE};
+use actix_web::http::header::SET_COOKIE;
 use actix_web::test::TestRequest;
 use auth_core::ClientInfo;
 use auth_core::token::csrf_token;
 use fuzz::fill;
-use fuzz::http::{PUBLIC_URL, Sender, Site, bearer, header};
+use fuzz::headers::{Headers, Sender, bearer};
+use fuzz::http::{PUBLIC_URL, Site};
 use fuzz::world::now;
 use libfuzzer_sys::fuzz_target;
 
@@ -17,31 +18,6 @@ thread_local! {
 }
 
 fuzz_target!(|input: &[u8]| SITE.with(|site| check(site, input)));
-
-struct Headers(Vec<(HeaderName, HeaderValue)>);
-
-impl Headers {
-    fn all(&self, name: &str) -> Vec<&[u8]> {
-        let named = self.0.iter().filter(|(known, _)| known.as_str() == name);
-        named.map(|(_, value)| value.as_bytes()).collect()
-    }
-
-    fn first(&self, name: &str) -> Option<String> {
-        self.all(name).first().map(|value| String::from_utf8_lossy(value).into_owned())
-    }
-
-    /// The value of the first cookie of this name that has one.
-    fn cookie(&self, name: &str) -> Option<Vec<u8>> {
-        let lines = self.all("cookie").join(&b';');
-        let pairs = lines.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-        let values = pairs.filter_map(|pair| {
-            let middle = pair.iter().position(|byte| *byte == b'=')?;
-            let (known, value) = (&pair[..middle], &pair[middle + 1..]);
-            (known == name.as_bytes() && !value.is_empty()).then(|| value.to_vec())
-        });
-        values.into_iter().next()
-    }
-}
 
 fn check(site: &Site, input: &[u8]) {
     let Some((which, lines)) = input.split_first() else { return };
@@ -66,15 +42,8 @@ fn check(site: &Site, input: &[u8]) {
     .clone();
     let path = ["/guard", "/user", "/maybe", "/public"][usize::from(which / 4 % 4)];
     let is_safe = method == Method::GET || method == Method::OPTIONS;
-    let mut request = TestRequest::default().method(method).uri(path);
-    let mut headers = Headers(Vec::new());
-    for line in lines.split(|byte| *byte == b'\n') {
-        let middle = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
-        let value = line.get(middle + 1..).unwrap_or_default();
-        let (next, added) = header(request, &line[..middle], value);
-        request = next;
-        headers.0.extend(added);
-    }
+    let request = TestRequest::default().method(method).uri(path);
+    let (request, headers) = Headers::add(request, &lines);
     let answer = site.ask(request);
 
     let cookie = headers.cookie("sessionid");
@@ -91,10 +60,11 @@ fn check(site: &Site, input: &[u8]) {
         },
         (Some(_), None) => 401,
         (Some(_), Some(csrf)) => {
+            let trusted = (path == "/public").then_some(PUBLIC_URL);
             let opens_channel = !headers.all("upgrade").is_empty();
             let site_needed = !is_safe || opens_channel;
             let shown = headers.all("x-csrftoken").first() == Some(&csrf.as_bytes());
-            let refused = site_needed && !is_of_site(&headers, path) || !is_safe && !shown;
+            let refused = site_needed && !headers.are_of_site(trusted) || !is_safe && !shown;
             if refused { 403 } else { 200 }
         }
     };
@@ -110,21 +80,4 @@ fn check(site: &Site, input: &[u8]) {
     let renewed = answer.headers.get_all(SET_COOKIE).count();
     let expected = if is_outdated && answer.status == 200 && path == "/guard" { 2 } else { 0 };
     assert_eq!(renewed, expected, "cookies are set");
-}
-
-/// Whether a browser says that the request comes from a page of the site itself.
-fn is_of_site(headers: &Headers, path: &str) -> bool {
-    let trusted = (path == "/public").then_some(PUBLIC_URL);
-    let Some(origin) = headers.first("origin") else {
-        return headers.first("sec-fetch-site").as_deref() != Some("cross-site");
-    };
-    if trusted.is_some_and(|trusted| origin.eq_ignore_ascii_case(trusted)) {
-        return true;
-    }
-    let Some(host) = headers.first("host") else { return false };
-    let host = host.to_ascii_lowercase();
-    let host = [":443", ":80"].iter().find_map(|port| host.strip_suffix(port)).unwrap_or(&host);
-    let rest = origin.strip_prefix("http://").or(origin.strip_prefix("https://"));
-    let is_host = rest.is_some_and(|rest| rest.eq_ignore_ascii_case(host));
-    is_host && !trusted.is_some_and(|trusted| trusted.ends_with(&format!("//{host}")))
 }

@@ -16,6 +16,7 @@ on_each_database! {
     each_credential_says_who_it_is,
     the_first_that_is_present_decides,
     one_that_is_present_and_bad_is_never_anonymous,
+    a_body_is_judged_only_once_it_is_known_who_sends_it,
     a_basic_header_is_refused_in_the_words_of_the_original,
     every_way_to_fail_a_basic_login_is_the_same_answer,
     a_basic_password_may_hold_anything,
@@ -146,6 +147,31 @@ async fn one_that_is_present_and_bad_is_never_anonymous(database: Database) {
     let request = app.anonymous().request(Method::POST, "/api/v1/users/logout");
     let request = request.header("Authorization", basic("anna", "wrong"));
     Answer::to(request).await.expect(401, &detail("Invalid username/password."));
+}
+
+async fn a_body_is_judged_only_once_it_is_known_who_sends_it(database: Database) {
+    let app = TestApp::start(database).await;
+    let anna = app.user("anna").await;
+    let client = app.log_in(&anna).await;
+    let personal = personal_token(&client).await;
+    let unknown = format!("pat_{}", "x".repeat(64));
+    let bearer = format!("Bearer {}", client.access);
+    let program = format!("Token {personal}");
+    for (path, authorization, status) in [
+        // Each of them has to be looked up.
+        ("/api/v1/users/tokens", basic("anna", "wrong"), 401),
+        ("/api/token/introspect", basic("anna", "wrong"), 401),
+        ("/api/token/revoke", basic("anna", "wrong"), 401),
+        ("/api/token/revoke", format!("Token {unknown}"), 401),
+        ("/api/v1/users/tokens", program.clone(), 403),
+        ("/api/token/introspect", program, 403),
+        ("/api/token/introspect", bearer.clone(), 403),
+        ("/api/v1/users/tokens", bearer, 415),
+    ] {
+        let request = app.anonymous().request(Method::POST, path);
+        let request = request.header("Authorization", &authorization).body("neither");
+        Answer::to(request).await.expect_detail(status);
+    }
 }
 
 async fn a_basic_header_is_refused_in_the_words_of_the_original(database: Database) {
