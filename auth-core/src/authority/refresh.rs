@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Authority;
 use crate::claims::{Facts, RawClaims, TokenKind};
-use crate::clock::from_millis;
+use crate::clock::{CLOCKS_DIFFER, from_millis};
 use crate::directory::Account;
 use crate::error::{RefreshError, VerifyError};
 use crate::event::AuthEvent;
@@ -230,9 +230,11 @@ impl Authority {
         match facts.refresh_expires_at {
             Some(end) if facts.kind == TokenKind::Sliding => {
                 let fault = "lives, or is exchanged, for longer than sliding tokens are here";
-                let lifetime = settings.sliding_token_refresh_lifetime.min(absolute);
-                // Once there is a row, its revocation is remembered for as long as ours live.
-                let opens_for = settings.sliding_token_lifetime;
+                // Its issuer's clock may be ahead: the row is kept until its own end, and once there is a row
+                // its revocation is remembered for as long as ours live, and that much longer.
+                let ahead = |lifetime| lifetime + CLOCKS_DIFFER;
+                let lifetime = ahead(settings.sliding_token_refresh_lifetime).min(absolute);
+                let opens_for = ahead(settings.sliding_token_lifetime);
                 (is_within(end, lifetime) && is_within(facts.expires_at, opens_for))
                     .then_some(())
                     .ok_or(VerifyError::Invalid(fault))

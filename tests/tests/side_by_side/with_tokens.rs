@@ -22,7 +22,7 @@ pub(crate) fn cases(anna: &User, now: i64) -> Vec<Case> {
         let mut claims = || {
             number += 1;
             let jti = format!("{number:08x}{:024x}", route.path.len());
-            let lifetime = if kind == "access" { 300 } else { 3_600 };
+            let lifetime = if kind == "refresh" { 3_600 } else { 300 };
             let mut claims = simplejwt_claims(anna.id.to_string(), now);
             claims["token_type"] = kind.into();
             claims["exp"] = (now + lifetime).into();
