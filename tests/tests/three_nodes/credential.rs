@@ -1,33 +1,30 @@
-//! What a client holds.
+//! What a client holds after a login.
 
-use reqwest::header::{AUTHORIZATION, COOKIE};
+use reqwest::header::COOKIE;
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use tests::{Anonymous, Answer};
 
 use crate::PASSWORD;
 
-/// What a client holds.
+/// What a client holds after a login.
 #[derive(Clone, Debug)]
 pub(crate) enum Credential {
     Pair { access: String, refresh: String },
     Cookie { header: String, csrf: String },
-    Personal { token: String },
 }
 
-/// How a client gets it.
+/// How a client logs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Carrier {
     Pair,
     Cookie,
-    /// A personal token, made with a password that comes with the request.
-    Personal,
 }
 
 /// How a client ends its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Logout {
-    /// By its cookie, or by its access token; a personal token by itself (RFC 7009).
+    /// By its cookie, or by its access token.
     Session,
     /// By its refresh token.
     Blacklist,
@@ -38,23 +35,18 @@ pub(crate) enum Logout {
 impl Carrier {
     /// A login.
     pub(crate) fn log_in(self, node: &Anonymous, user: &str) -> RequestBuilder {
-        let post = |path| node.request(Method::POST, path);
+        let path = match self {
+            Self::Pair => "/api/token/",
+            Self::Cookie => "/api/v1/users/login",
+        };
         let body = json!({ "username": user, "password": PASSWORD });
-        match self {
-            Self::Pair => post("/api/token/").json(&body),
-            Self::Cookie => post("/api/v1/users/login").json(&body),
-            Self::Personal => {
-                let request = post("/api/v1/users/tokens").basic_auth(user, Some(PASSWORD));
-                request.json(&json!({ "name": "nightly build" }))
-            }
-        }
+        node.request(Method::POST, path).json(&body)
     }
 
     /// What the answer to a login gave.
     pub(crate) fn granted(self, answer: &Answer) -> Credential {
-        answer.expect_status(if self == Self::Personal { 201 } else { 200 });
+        answer.expect_status(200);
         match self {
-            Self::Personal => Credential::Personal { token: answer.text("token") },
             Self::Pair => {
                 Credential::Pair { access: answer.text("access"), refresh: answer.text("refresh") }
             }
@@ -80,7 +72,6 @@ impl Credential {
             Self::Cookie { header, csrf } => {
                 request.header(COOKIE, header).header("X-CSRFToken", csrf)
             }
-            Self::Personal { token } => request.header(AUTHORIZATION, format!("Token {token}")),
         }
     }
 
@@ -88,12 +79,7 @@ impl Credential {
     pub(crate) fn log_out(&self, how: Logout, node: &Anonymous) -> RequestBuilder {
         let post = |path| node.request(Method::POST, path);
         match how {
-            Logout::Session => match self {
-                Self::Personal { token } => {
-                    self.show(post("/api/token/revoke")).form(&[("token", token)])
-                }
-                _ => self.show(post("/api/v1/users/logout")),
-            },
+            Logout::Session => self.show(post("/api/v1/users/logout")),
             Logout::All => self.show(post("/api/v1/users/logout/all")),
             Logout::Blacklist => {
                 post("/api/token/blacklist/").json(&json!({ "refresh": self.refresh_token() }))
@@ -111,7 +97,7 @@ impl Credential {
     pub(crate) fn refresh_token(&self) -> &str {
         match self {
             Self::Pair { refresh, .. } => refresh,
-            Self::Cookie { .. } | Self::Personal { .. } => panic!("{self:?} has no refresh token"),
+            Self::Cookie { .. } => panic!("a cookie has no refresh token"),
         }
     }
 }
