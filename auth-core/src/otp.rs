@@ -132,6 +132,16 @@ pub struct CodePolicy {
 }
 
 impl StoredCode {
+    /// What the first try leaves behind where no code is outstanding: a code that is over since 1970, and that
+    /// nothing matches. So every try is a write, and its time does not tell who has asked for a
+    /// code (ASVS 6.3.8).
+    pub fn tried_for_nothing() -> Self {
+        let hash = PasswordHash::from_stored("");
+        let long_ago = DateTime::UNIX_EPOCH;
+        let (issued_at, expires_at, tries_until) = (long_ago, long_ago, long_ago);
+        Self { hash, issued_at, expires_at, tries: 1, tries_until, requests: 0 }
+    }
+
     /// The first code of an errand, or the first after a while.
     pub fn first(hash: PasswordHash, now: DateTime<Utc>, policy: &CodePolicy) -> Self {
         let expires_at = later(now, policy.lifetime);

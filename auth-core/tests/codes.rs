@@ -212,10 +212,24 @@ async fn what_is_asked_about_strangers_is_written_to_one_row() {
     for requests in 1..=3 {
         assert!(request(&world, &format!("nobody {requests}")).await.is_none());
         assert_refused(prove(&world, "somebody else", "000000").await);
-        let tried = store.try_code(&nobody).await.unwrap().unwrap();
+        let tried = store.try_code(&nobody).await.unwrap();
         assert_eq!((tried.requests, tried.tries), (requests, 2 * requests));
     }
     assert!(request(&world, ALICE).await.is_some(), "which keeps nobody else from a code");
+}
+
+/// Else the time would tell who there is, and who has asked for a code.
+#[tokio::test]
+async fn a_code_that_nobody_asked_for_is_tried_with_a_write_too() {
+    let store = MemoryStore::new();
+    let world = World::over(store.clone(), Settings::with_signing_key(SECRET)).await;
+    let alice = Errand { purpose: Purpose::LOGIN, principal: alice() };
+    for tries in [1, 3] {
+        assert_refused(prove(&world, ALICE, "000000").await);
+        assert_eq!(store.try_code(&alice).await.unwrap().tries, tries + 1);
+    }
+    let code = request(&world, ALICE).await.expect("the tries before were for nothing");
+    assert!(prove(&world, ALICE, code.code.expose()).await.is_ok());
 }
 
 #[tokio::test]

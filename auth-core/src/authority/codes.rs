@@ -109,9 +109,8 @@ impl Authority {
         let errand = errand(purpose, account.as_ref());
         let policy = self.code_policy();
         let outstanding = self.0.store.try_code(&errand).await?;
-        let tries = outstanding.as_ref().map_or(0, |code| code.tries);
-        let now = self.0.clock.now();
-        let hash = outstanding.filter(|code| code.admits_try(now, &policy)).map(|code| code.hash);
+        let (tries, now) = (outstanding.tries, self.0.clock.now());
+        let hash = outstanding.admits_try(now, &policy).then_some(outstanding.hash);
         let verdict = self.0.passwords.verify(&tidy(code), hash.clone()).await?;
 
         let principal = account.as_ref().map(|account| account.principal.clone());

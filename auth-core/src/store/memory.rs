@@ -222,12 +222,11 @@ impl SessionStore for MemoryStore {
         Ok(is_new.then_some(code))
     }
 
-    async fn try_code(&self, errand: &Errand) -> Result<Option<StoredCode>, Outage> {
+    async fn try_code(&self, errand: &Errand) -> Result<StoredCode, Outage> {
         let mut tables = self.tables();
-        Ok(tables.codes.get_mut(errand).map(|code| {
-            code.tries = code.tries.saturating_add(1);
-            code.clone()
-        }))
+        let entry = tables.codes.entry(errand.clone());
+        let entry = entry.and_modify(|code| code.tries = code.tries.saturating_add(1));
+        Ok(entry.or_insert_with(StoredCode::tried_for_nothing).clone())
     }
 
     async fn use_code(&self, errand: &Errand, hash: &PasswordHash) -> Result<bool, Outage> {

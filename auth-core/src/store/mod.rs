@@ -107,9 +107,10 @@ pub trait SessionStore: Send + Sync + 'static {
         policy: &CodePolicy,
     ) -> Result<Option<StoredCode>, Outage>;
 
-    /// Counts a try: where a code is outstanding, expired or not, its `tries` grow by one. Answers it as
-    /// it is then; whether it may be compared says [`StoredCode::admits_try`].
-    async fn try_code(&self, errand: &Errand) -> Result<Option<StoredCode>, Outage>;
+    /// Counts a try: the `tries` of the code that is outstanding, expired or not, grow by one; where there
+    /// is none, [`StoredCode::tried_for_nothing`] is outstanding then. Answers what is; whether it may be
+    /// compared says [`StoredCode::admits_try`].
+    async fn try_code(&self, errand: &Errand) -> Result<StoredCode, Outage>;
 
     /// Removes the outstanding code if it is the one with this hash. Answers whether it was: of several
     /// callers at once, one succeeds.

@@ -349,7 +349,7 @@ impl SessionStore for NodeStore {
         self.verb(self.ground.tables.request_code(errand, hash, now, policy)).await?
     }
 
-    async fn try_code(&self, errand: &Errand) -> Result<Option<StoredCode>, Outage> {
+    async fn try_code(&self, errand: &Errand) -> Result<StoredCode, Outage> {
         self.verb(self.ground.tables.try_code(errand)).await?
     }
 

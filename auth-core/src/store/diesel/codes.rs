@@ -112,7 +112,7 @@ pub trait Codes: Connection {
 
     fn replace_code(&mut self, errand: &Errand, code: &StoredCode) -> QueryResult<()>;
 
-    fn try_code(&mut self, errand: &Errand) -> QueryResult<Option<StoredCode>>;
+    fn try_code(&mut self, errand: &Errand) -> QueryResult<StoredCode>;
 
     fn use_code(&mut self, errand: &Errand, hash: &PasswordHash) -> QueryResult<bool>;
 
@@ -140,6 +140,18 @@ fn code_of<'a>(errand: &'a Errand) -> _ {
         .filter(auth_codes::user_id.eq(user_id))
 }
 
+#[diesel::dsl::auto_type(no_type_alias)]
+fn key_of<'a>(errand: &'a Errand) -> _ {
+    let purpose: &'a str = errand.purpose.as_str();
+    let user_type: &'a str = errand.principal.user_type();
+    let user_id: &'a str = errand.principal.user_id();
+    (
+        auth_codes::purpose.eq(purpose),
+        auth_codes::user_type.eq(user_type),
+        auth_codes::user_id.eq(user_id),
+    )
+}
+
 macro_rules! codes {
     ($connection:ty, lock: [$($lock:tt)*], skip: [$($skip:tt)*]) => {
         impl Codes for $connection {
@@ -149,13 +161,8 @@ macro_rules! codes {
             }
 
             fn insert_code(&mut self, errand: &Errand, code: &StoredCode) -> QueryResult<bool> {
-                let key = (
-                    auth_codes::purpose.eq(errand.purpose.as_str()),
-                    auth_codes::user_type.eq(errand.principal.user_type()),
-                    auth_codes::user_id.eq(errand.principal.user_id()),
-                );
                 let inserted = diesel::insert_into(auth_codes::table)
-                    .values((key, CodeRow::from(code)))
+                    .values((key_of(errand), CodeRow::from(code)))
                     .on_conflict_do_nothing()
                     .execute(self)?;
                 Ok(inserted > 0)
@@ -166,12 +173,16 @@ macro_rules! codes {
                 Ok(())
             }
 
-            fn try_code(&mut self, errand: &Errand) -> QueryResult<Option<StoredCode>> {
-                let row = diesel::update(code_of(errand))
+            fn try_code(&mut self, errand: &Errand) -> QueryResult<StoredCode> {
+                let none = StoredCode::tried_for_nothing();
+                let row = diesel::insert_into(auth_codes::table)
+                    .values((key_of(errand), CodeRow::from(&none)))
+                    .on_conflict((auth_codes::purpose, auth_codes::user_type, auth_codes::user_id))
+                    .do_update()
                     .set(auth_codes::tries.eq(auth_codes::tries + 1))
                     .returning(CodeRow::as_returning())
-                    .get_result(self);
-                Ok(row.optional()?.map(StoredCode::from))
+                    .get_result(self)?;
+                Ok(StoredCode::from(row))
             }
 
             fn use_code(&mut self, errand: &Errand, hash: &PasswordHash) -> QueryResult<bool> {

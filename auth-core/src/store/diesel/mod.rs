@@ -346,7 +346,7 @@ impl<D: Database> SessionStore for DieselStore<D> {
         self.db.write(request).await
     }
 
-    async fn try_code(&self, errand: &Errand) -> Result<Option<StoredCode>, Outage> {
+    async fn try_code(&self, errand: &Errand) -> Result<StoredCode, Outage> {
         let errand = errand.clone();
         self.db.write(move |conn| conn.try_code(&errand)).await
     }
