@@ -59,7 +59,7 @@ async fn log_in(
     request: HttpRequest,
     form: web::Json<Credentials>,
 ) -> Result<HttpResponse, Problem> {
-    let login = COOKIE.log_in(&auth, &request, &form.email, &form.password).await?;
+    let login = COOKIE.log_in(&auth, &request, &form.email, &form.password, None).await?;
     let token = json!({ "access": login.granted.access.expose() });
     let body = json!({ "code": 200, "message": "logged in", "token": token });
     Ok(answer(COOKIE.issued(&auth, &login), body))

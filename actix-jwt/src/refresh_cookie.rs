@@ -4,7 +4,6 @@ use actix_web::HttpRequest;
 use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 use auth_core::SessionId;
-use auth_core::claims::DEFAULT_USER_TYPE;
 use auth_core::token::{Login, Refreshed, TokenPair, csrf_token};
 use chrono::{DateTime, Utc};
 
@@ -12,6 +11,7 @@ use crate::auth::Auth;
 use crate::credential::cookie;
 use crate::csrf;
 use crate::problem::{Cause, Problem};
+use crate::routes::login::prove;
 
 /// Where a browser keeps a refresh token: in a cookie that scripts cannot read and that is sent to the path of
 /// the refresh alone. The access token stays in the page.
@@ -47,10 +47,14 @@ impl RefreshCookie {
         Self { name, path }
     }
 
-    /// Logs in by password with what a page of this site sent.
+    /// Logs in by password with what a page of this site sent, and by `otp`, the code of an authenticator app
+    /// or a recovery code, where the user has a second factor.
+    ///
+    /// The login that the browser had goes on: its cookie is not sent here. A page that knows of it logs out
+    /// first.
     ///
     /// # Errors
-    /// 401 for wrong credentials, 403 for a request of another site, which might log its victim in as somebody
+    /// 401 for wrong credentials and for a code that is missing, 403 for a request of another site, which might log its victim in as somebody
     /// else, 503 in an outage.
     pub async fn log_in(
         &self,
@@ -58,11 +62,14 @@ impl RefreshCookie {
         request: &HttpRequest,
         login: &str,
         password: &str,
+        otp: Option<&str>,
     ) -> Result<Login<TokenPair>, Problem> {
         csrf::check_login(request, &auth.inner().trusted_origins)
             .map_err(|fault| auth.problem(Cause::Csrf(fault)))?;
-        let client = auth.client(request);
-        let login = auth.authority().login(DEFAULT_USER_TYPE, login, password, &client).await;
+        let credentials = [login.to_owned(), password.to_owned()];
+        let proven = prove(auth, request, credentials, otp.map(str::to_owned)).await;
+        let (proof, client) = proven.map_err(|error| auth.problem(error))?;
+        let login = auth.authority().start_pair(proof, &client).await;
         login.map_err(|error| auth.problem(error))
     }
 

@@ -6,20 +6,21 @@ use std::time::Duration;
 use actix_jwt::auth_core::otp::totp_code;
 use actix_jwt::auth_core::password::PasswordHash;
 use actix_jwt::auth_core::{
-    Account, Authority, ManualClock, MemoryStore, Outage, Principal, Settings, UserDirectory,
-    random,
+    Account, Authority, ClientInfo, ManualClock, MemoryStore, Outage, Principal, Purpose, Settings,
+    UserDirectory,
 };
 use actix_jwt::permission::Mfa;
-use actix_jwt::{Auth, AuthUser, Credential, JwtAuth};
-use actix_web::App;
+use actix_jwt::{Auth, AuthUser, Credential, JwtAuth, RefreshCookie};
 use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, HeaderMap, WWW_AUTHENTICATE};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::web::{self, ServiceConfig};
+use actix_web::{App, ResponseError};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
 const PASSWORD: &str = "correct horse";
+const SECRET: &str = "an honest secret of more than thirty-two bytes";
 
 const OTP: &str = "/api/v1/users/otp";
 const CONFIRM: &str = "/api/v1/users/otp/confirm";
@@ -95,7 +96,7 @@ async fn secured(user: AuthUser<Mfa>) -> String {
 impl World {
     async fn new() -> Self {
         let hands = ManualClock::starting_now();
-        let settings = Settings::with_signing_key(random::token());
+        let settings = Settings::with_signing_key(SECRET);
         let authority = Authority::builder(settings).store(MemoryStore::new()).users(Anna);
         let authority = authority.clock(hands.clock()).build().unwrap();
         let credentials =
@@ -347,4 +348,57 @@ async fn another_method_is_not_allowed() {
         assert_eq!(answer.status, 405);
         assert_eq!(answer.headers.get(ALLOW).unwrap(), allow);
     }
+}
+
+/// Else who can write tokens for one service could take the account of this one.
+#[actix_web::test]
+async fn a_token_of_another_issuer_is_no_login_of_a_moment_ago() {
+    let world = World::new().await;
+    let now = world.auth.authority().clock().now().timestamp();
+    let claims = json!({
+        "token_type": "access", "jti": "a", "user_id": "1", "iat": now, "exp": now + 300,
+        "auth_time": now, "amr": ["pwd", "otp", "mfa"],
+    });
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    let foreign = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
+    let begin = world.as_anna(Method::POST, OTP, &foreign, json!({})).await;
+    begin.expect(403, PASSWORD_REQUIRED);
+    let right = json!({ "password": PASSWORD });
+    world.as_anna(Method::POST, OTP, &foreign, right).await.json();
+
+    world.enrol().await;
+    for (method, path) in [(Method::DELETE, OTP), (Method::POST, RECOVERY)] {
+        let answer = world.as_anna(method, path, &foreign, json!({})).await;
+        answer.expect(403, PASSWORD_REQUIRED);
+    }
+}
+
+/// Who has no password cannot give it again: they log in again.
+#[actix_web::test]
+async fn who_logs_in_by_a_code_that_is_sent_and_the_app_can_remove_the_app() {
+    let world = World::new().await;
+    let (secret, _) = world.enrol().await;
+    let (authority, client) = (world.auth.authority(), ClientInfo::default());
+    let issued = authority.request_code(&Purpose::LOGIN, "user", "anna", &client).await.unwrap();
+    let sent = issued.unwrap().code;
+    let proof = authority.prove_code("user", "anna", sent.expose(), &client).await.unwrap();
+    let shown = world.shown(&secret);
+    let proof = authority.prove_second_factor(proof, &shown, &client).await.unwrap();
+    let login = authority.start_pair(proof, &client).await.unwrap();
+    let access = login.granted.access.expose();
+    world.as_anna(Method::DELETE, OTP, access, json!({})).await.expect(204, "");
+}
+
+#[actix_web::test]
+async fn a_login_with_a_refresh_cookie_takes_the_code_too() {
+    let world = World::new().await;
+    let (secret, _) = world.enrol().await;
+    let cookie = RefreshCookie::new("refresh", "/refresh/");
+    let request = TestRequest::post().to_http_request();
+    let log_in = async |otp| cookie.log_in(&world.auth, &request, "anna", PASSWORD, otp).await;
+    let refused = log_in(None).await.unwrap_err().error_response();
+    assert_eq!(refused.status(), 401);
+    assert_eq!(log_in(Some("000000x")).await.unwrap_err().error_response().status(), 401);
+    let login = log_in(Some(&world.shown(&secret))).await.unwrap();
+    assert!(login.session.methods.contains(&actix_jwt::auth_core::session::Method::MultiFactor));
 }

@@ -274,6 +274,7 @@ impl Hasher {
             self.hash(password, &NO_SALT)?;
             return Ok(Verdict::Mismatch);
         };
+        let mut is_of_all = true;
         let matches = match parsed {
             Stored::Argon(hash) if hash.is_made_with(&self.argon) => {
                 let matches = hash.is(&self.hash(password, hash.salt())?);
@@ -284,14 +285,18 @@ impl Hasher {
                 });
             }
             Stored::Argon(hash) => hash.matches(password)?,
-            Stored::Django(hash) => hash.matches(password)?,
+            Stored::Django(hash) => {
+                is_of_all = hash.reads_all_of(password);
+                hash.matches(password)?
+            }
         };
         // Who is wrong waits for a hash of today too: a cheap old one is not told by its time.
         if !matches {
             self.hash(password, &NO_SALT)?;
             return Ok(Verdict::Mismatch);
         }
-        Ok(Verdict::Match { upgrade: Some(self.create(password)?) })
+        let upgrade = self.create(password)?;
+        Ok(Verdict::Match { upgrade: is_of_all.then_some(upgrade) })
     }
 
     fn hash(&mut self, password: &str, salt: &[u8]) -> Result<[u8; 32], Outage> {
@@ -336,6 +341,21 @@ mod tests {
         assert!(matches!(matches(&mut hasher, "correct horse "), Verdict::Mismatch));
         assert!(matches!(matches(&mut hasher, ""), Verdict::Mismatch));
         assert_eq!(format!("{hash:?}"), "PasswordHash(…)");
+    }
+
+    /// bcrypt reads 72 bytes: what was typed after them was not checked, and must not become what is.
+    #[test]
+    fn a_password_that_was_read_in_part_does_not_take_the_place_of_what_is_stored() {
+        let password = "0123456789".repeat(7) + "01";
+        let salt = [7; 16];
+        let stored = bcrypt::hash_with_salt(&password, 4, salt).unwrap();
+        let stored = stored.format_for_version(bcrypt::Version::TwoB);
+        let stored = PasswordHash::from_stored(format!("bcrypt${stored}"));
+        let mut hasher = Hasher::new().unwrap();
+        let longer = hasher.verify(&format!("{password}and more"), Some(&stored)).unwrap();
+        assert!(matches!(longer, Verdict::Match { upgrade: None }), "{longer:?}");
+        let whole = hasher.verify(&password, Some(&stored)).unwrap();
+        assert!(matches!(whole, Verdict::Match { upgrade: Some(_) }), "{whole:?}");
     }
 
     #[test]

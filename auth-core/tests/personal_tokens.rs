@@ -6,8 +6,8 @@ use auth_core::password::PasswordHash;
 use auth_core::session::RevocationReason;
 use auth_core::store::Revoke;
 use auth_core::{
-    AuthEvent, ClientInfo, LoginError, NewPersonalToken, PersonalTokenError, Principal, Session,
-    Settings, TokenKind, Verified, VerifyError,
+    Account, AuthEvent, ClientInfo, LoginError, NewPersonalToken, PersonalTokenError, Principal,
+    Session, Settings, TokenKind, Verified, VerifyError,
 };
 use common::{PASSWORD, SECRET, World, assert_revoked, seconds};
 
@@ -379,4 +379,31 @@ async fn the_cookie_of_a_session_is_no_personal_token_whatever_is_before_it() {
     let cookie = world.authority.start_cookie(proof, &client).await.unwrap().granted;
     let shown = world.show(&format!("pat_{}", cookie.expose())).await;
     assert!(matches!(shown, Err(VerifyError::Invalid(_))), "{shown:?}");
+}
+
+/// What was ended while its user was away does not come back with them.
+#[tokio::test]
+async fn a_token_is_ended_whether_or_not_its_user_may_act() {
+    let world = World::new().await;
+    let (access, refresh) = world.pair().await;
+    let (personal, _) = world.make(named("ci")).await;
+    let (other, _) = world.make(named("other")).await;
+    world.users.change(|alice| alice.is_active = false);
+    for token in [&access, &personal] {
+        assert!(world.authority.introspect(token).await.is_err());
+        let verified = world.authority.identify(token).await.unwrap();
+        assert_eq!(verified.principal(), &alice());
+        world.authority.logout(&verified).await.unwrap();
+        assert!(world.authority.identify(token).await.is_err());
+    }
+    let gone = world.users.account();
+    world.users.delete();
+    let verified = world.authority.identify(&other).await.unwrap();
+    assert_eq!((verified.principal(), verified.is_staff()), (&alice(), false));
+
+    world.users.add(Account { is_active: true, ..gone });
+    for token in [&access, &refresh, &personal] {
+        assert_revoked(world.authority.introspect(token).await, RevocationReason::Logout);
+    }
+    assert!(world.authority.introspect(&other).await.is_ok());
 }

@@ -4,7 +4,7 @@ mod common;
 
 use auth_core::session::RevocationReason;
 use auth_core::store::Revoke;
-use auth_core::{ClientInfo, Principal, Settings, TokenKind, Verified};
+use auth_core::{ClientInfo, Principal, Settings, TokenKind, Verified, VerifyError};
 use common::{SECRET, World, seconds};
 use serde_json::{Value, json};
 
@@ -62,6 +62,21 @@ async fn a_sliding_token_is_exchanged_until_its_own_end_and_no_longer() {
     }
     world.users.change(|alice| alice.is_active = false);
     assert!(world.slide(&again_of(&world)).await.is_none());
+}
+
+#[tokio::test]
+async fn a_refresh_token_of_a_user_with_a_second_factor_is_not_called_good() {
+    let world = World::with(settings()).await;
+    let token = world.foreign_refresh(HOUR);
+    assert!(world.authority.verify(&token).await.is_ok());
+    let factor = world.authority.begin_second_factor(&world.users.account()).await.unwrap();
+    let now = world.authority.clock().now();
+    let code = auth_core::otp::totp_code(factor.unwrap().secret.expose(), now).unwrap();
+    let alice = Principal::new("user", "1");
+    world.authority.confirm_second_factor(&alice, &code).await.unwrap();
+    assert!(matches!(world.authority.verify(&token).await, Err(VerifyError::Invalid(_))));
+    assert!(world.authority.introspect(&token).await.is_err());
+    assert!(world.authority.refresh(&token, &ClientInfo::default()).await.is_err());
 }
 
 fn again_of(world: &World) -> String {

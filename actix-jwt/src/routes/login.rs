@@ -18,7 +18,7 @@ const RECENT: Fresh = Fresh(Duration::from_secs(5 * 60));
 
 /// Checks the password, and the code of the second factor where one is given. Whether one is needed is
 /// found at the start of the session, by which no proof gets that lacks it.
-pub(super) async fn prove(
+pub(crate) async fn prove(
     auth: &Auth,
     request: &HttpRequest,
     [username, password]: [String; 2],
@@ -43,11 +43,14 @@ pub(super) async fn prove_again(
     body: &mut Json,
 ) -> Result<(), Problem> {
     let authority = auth.authority();
-    if is_permitted(request, auth, &RECENT, Some(user)) {
-        // A login from before the factor was there has not shown it, however recent it is.
+    // What a token of another issuer says of its login is not ours to vouch for.
+    if !user.is_foreign() && is_permitted(request, auth, &RECENT, Some(user)) {
+        // A login from before the factor was there has not shown it, however recent it is; a later one has, or
+        // it would not have begun.
         let factor = authority.second_factor(user.principal()).await?;
-        let is_asked_for = factor.is_some_and(|factor| factor.confirmed_at.is_some());
-        if !is_asked_for || user.has_method(Method::MultiFactor) {
+        let confirmed_at = factor.and_then(|factor| factor.confirmed_at);
+        let is_later = |at| user.authenticated_at().is_some_and(|login| login >= at);
+        if user.has_method(Method::MultiFactor) || confirmed_at.is_none_or(is_later) {
             return Ok(());
         }
     }

@@ -25,7 +25,7 @@ mod admin;
 mod body;
 mod factor;
 mod keys;
-mod login;
+pub(crate) mod login;
 mod oauth;
 mod personal;
 mod session;

@@ -62,7 +62,7 @@ async fn revoke(
     form: Form,
 ) -> Result<HttpResponse, Problem> {
     let Some(token) = form.only("token") else { return Ok(OAuthError::NO_TOKEN.answer()) };
-    let found = auth.attempt(async || auth.authority().introspect(&token).await).await;
+    let found = auth.attempt(async || auth.authority().identify(&token).await).await;
     let found = match found {
         Ok(found) => found,
         Err(error @ (VerifyError::Outage(_) | VerifyError::Stale)) => {
@@ -126,10 +126,12 @@ async fn introspect(
             answer.remove(&auth.authority().settings().token_type_claim);
             answer.insert("token_use".into(), verified.kind().as_str().into());
             // How it is shown, where a route takes it (RFC 6749 §7.1).
-            let opens_routes = &auth.authority().settings().auth_token_classes;
+            let settings = auth.authority().settings();
             let scheme = match verified.kind() {
                 TokenKind::Personal => Some("Token"),
-                kind if opens_routes.contains(&kind) => Some("Bearer"),
+                kind if settings.auth_token_classes.contains(&kind) => {
+                    settings.auth_header_types.first().map(String::as_str)
+                }
                 _ => None,
             };
             answer.extend(scheme.map(|scheme| ("token_type".into(), scheme.into())));

@@ -262,14 +262,26 @@ impl Authority {
         if self.is_personal(token) {
             return self.inspect_personal(token).await;
         }
-        let verified = match self.verify(token).await {
-            Err(VerifyError::NoType) => self.authenticate_single(token)?,
-            verified => verified?,
-        };
+        let verified = self.identify(token).await?;
         if self.issues() {
             self.load_account(&verified).await?;
         }
         Ok(verified)
+    }
+
+    /// The same whether or not its user is active or still there: for who ends it
+    /// ([`Authority::logout`]). It must not come back to life with its user.
+    ///
+    /// # Errors
+    /// [`VerifyError`].
+    pub async fn identify(&self, token: &str) -> Result<Verified, VerifyError> {
+        if self.is_personal(token) {
+            return self.identify_personal(token).await;
+        }
+        match self.verify(token).await {
+            Err(VerifyError::NoType) => self.authenticate_single(token),
+            verified => verified,
+        }
     }
 
     /// The session that a refresh token names, where the token itself is good: its signature, its times
@@ -292,7 +304,7 @@ impl Authority {
         let Some(session) = self.0.store.find(facts.session()).await? else {
             return match facts.has_session() {
                 true => Err(VerifyError::Invalid("unknown session")),
-                false => self.check_adoptable(facts).map(|()| None),
+                false => self.check_adoptable(facts).await.map(|()| None),
             };
         };
         if session.principal != *facts.principal() {

@@ -259,7 +259,28 @@ impl Authority {
         Ok(verified)
     }
 
+    /// The same whether or not its user may act.
+    pub(super) async fn identify_personal(&self, token: &str) -> Result<Verified, VerifyError> {
+        let session = self.find_personal_session(token).await?;
+        let account = self.find_account(&session.principal).await?;
+        let gone = || Account::new(session.principal.clone(), session.principal.user_id());
+        self.verified_personal(&session, &account.unwrap_or_else(gone))
+    }
+
     async fn find_personal(&self, token: &str) -> Result<(Session, Account), VerifyError> {
+        let session = self.find_personal_session(token).await?;
+        // After the session: the rights are at least as new as its version says.
+        let account = self
+            .find_account(&session.principal)
+            .await?
+            .ok_or(VerifyError::Revoked(RevocationReason::UserDeleted))?;
+        if !self.admits(&account) {
+            return Err(VerifyError::Revoked(RevocationReason::UserInactive));
+        }
+        Ok((session, account))
+    }
+
+    async fn find_personal_session(&self, token: &str) -> Result<Session, VerifyError> {
         let unknown = || VerifyError::Invalid("unknown personal token");
         let (id, secret) = self.parse_personal(token).ok_or_else(unknown)?;
         let session = self.0.store.find(id).await?.ok_or_else(unknown)?;
@@ -274,15 +295,7 @@ impl Authority {
         if session.is_over(self.0.clock.now()) {
             return Err(VerifyError::Expired);
         }
-        // After the session: the rights are at least as new as its version says.
-        let account = self
-            .find_account(&session.principal)
-            .await?
-            .ok_or(VerifyError::Revoked(RevocationReason::UserDeleted))?;
-        if !self.admits(&account) {
-            return Err(VerifyError::Revoked(RevocationReason::UserInactive));
-        }
-        Ok((session, account))
+        Ok(session)
     }
 
     fn verified_personal(

@@ -185,11 +185,7 @@ impl Authority {
     /// SimpleJWT before the move: from its first use it is like ours. Does nothing for one that
     /// has a session.
     async fn adopt(&self, facts: &Facts) -> Result<(), VerifyError> {
-        self.check_adoptable(facts)?;
-        // Whoever issued the token asked for no second factor of ours.
-        if self.wants_second_factor(facts.principal()).await? {
-            return Err(VerifyError::Invalid("its user has a second factor here"));
-        }
+        self.check_adoptable(facts).await?;
         let now = self.0.clock.now();
         let settings = &self.0.settings;
         let absolute = later(now, settings.absolute_lifetime());
@@ -219,8 +215,12 @@ impl Authority {
         Ok(())
     }
 
-    pub(super) fn check_adoptable(&self, facts: &Facts) -> Result<(), VerifyError> {
+    pub(super) async fn check_adoptable(&self, facts: &Facts) -> Result<(), VerifyError> {
         self.check_revocation(facts)?;
+        // Whoever issued the token asked for no second factor of ours.
+        if self.wants_second_factor(facts.principal()).await? {
+            return Err(VerifyError::Invalid("its user has a second factor here"));
+        }
         // The row is what remembers that the token was spent. It is kept until the session would end, so one
         // that outlives it could come back.
         let is_within =

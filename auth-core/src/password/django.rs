@@ -21,6 +21,9 @@ use base64_simd::STANDARD as BASE64;
 use super::argon::ArgonHash;
 use crate::error::Outage;
 
+/// How many bytes of a password bcrypt reads.
+const BCRYPT_READS: usize = 72;
+
 /// What a stored hash may ask for: about ten times what Django does by default, which is 1 to 4
 /// seconds of a processor, and 128 MiB. Whoever can write a hash could else stop every login with it.
 const MAX_PBKDF2_ITERATIONS: u32 = 10_000_000;
@@ -69,6 +72,12 @@ impl<'a> DjangoHash<'a> {
         }
     }
 
+    /// Whether the whole of a password that it matches was read: only then is a hash of it one of what the
+    /// user chose.
+    pub(super) fn reads_all_of(&self, password: &str) -> bool {
+        !matches!(self, Self::Bcrypt { is_of_digest: false, .. }) || password.len() <= BCRYPT_READS
+    }
+
     /// Whether it is a hash of this password, compared in constant time.
     pub(super) fn matches(&self, password: &str) -> Result<bool, Outage> {
         Ok(match self {
@@ -81,7 +90,7 @@ impl<'a> DjangoHash<'a> {
                 let digest = hex(digest.as_ref());
                 matches!(bcrypt::verify(digest, hash), Ok(true))
             }
-            // Only the first 72 bytes count, as with the versions of Python's bcrypt that took more.
+            // Only so many bytes count, as with the versions of Python's bcrypt that took more.
             Self::Bcrypt { is_of_digest: false, hash } => {
                 matches!(bcrypt::verify(password, hash), Ok(true))
             }

@@ -33,6 +33,10 @@ impl Users {
         change(&mut self.0.lock().unwrap()[0]);
     }
 
+    pub fn add(&self, account: Account) {
+        self.0.lock().unwrap().push(account);
+    }
+
     pub fn delete(&self) {
         self.0.lock().unwrap().clear();
     }

@@ -156,9 +156,9 @@ async fn revocation_of_a_spent_refresh_token_ends_its_login(database: Database) 
     client.refresh().await.expect_status(401);
 }
 
-/// What no route accepts is not told to be a bearer token.
+/// By the word that goes before the token there; what no route accepts has none.
 async fn introspection_names_a_scheme_only_where_a_route_takes_it(database: Database) {
-    let settings = &[("AUTH_TOKEN_CLASSES", "sliding")];
+    let settings = &[("AUTH_TOKEN_CLASSES", "sliding"), ("AUTH_HEADER_TYPES", "JWT,Bearer")];
     let app = TestApp::with(database, settings).await;
     let boss = app.create(NewUser::staff("boss")).await;
     let obtain = async |path: &str, member: &str| {
@@ -166,7 +166,7 @@ async fn introspection_names_a_scheme_only_where_a_route_takes_it(database: Data
     };
     let sliding = obtain("/api/token/sliding/", "token").await;
     let access = obtain("/api/token/", "access").await;
-    for (token, scheme) in [(&sliding, json!("Bearer")), (&access, Value::Null)] {
+    for (token, scheme) in [(&sliding, json!("JWT")), (&access, Value::Null)] {
         let request = app.anonymous().request(Method::POST, INTROSPECT).bearer_auth(&sliding);
         let said = Answer::to(request.form(&[("token", token)])).await.expect_status(200).json();
         assert_eq!((&said["active"], &said["token_type"]), (&json!(true), &scheme), "{said}");
