@@ -109,11 +109,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .app_data(web::Data::new(users.clone()))
             .app_data(web::JsonConfig::default().error_handler(malformed))
             .wrap(NormalizePath::new(TrailingSlash::Always))
-            .route("/signup/", web::post().to(sign_up))
-            .route("/login/", web::post().to(log_in))
-            .route("/token/refresh/", web::post().to(refresh))
-            .route("/logout/", web::post().to(log_out))
-            .route("/me/", web::get().to(me))
+            .service(web::resource("/signup/").post(sign_up))
+            .service(web::resource("/login/").post(log_in))
+            .service(web::resource("/token/refresh/").post(refresh))
+            .service(web::resource("/logout/").post(log_out))
+            .service(web::resource("/me/").get(me))
     })
     .bind(env::var("LISTEN").unwrap_or("127.0.0.1:8080".into()))?;
     println!("listening on http://{}", server.addrs()[0]);

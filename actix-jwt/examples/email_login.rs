@@ -21,11 +21,11 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 
-type Form = web::Json<HashMap<String, String>>;
+type Form = web::Json<HashMap<String, Value>>;
 type Answer = Result<HttpResponse, Problem>;
 
 fn field<'f>(form: &'f Form, name: &str) -> Result<&'f str, Problem> {
-    form.get(name).map(String::as_str).ok_or_else(Problem::malformed)
+    form.get(name).and_then(Value::as_str).ok_or_else(Problem::malformed)
 }
 
 /// Whether the address is known is not told. Each registration has a link of its own, so that nobody gets an
@@ -101,11 +101,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .app_data(web::Data::new(users.clone()))
             .app_data(web::JsonConfig::default().error_handler(|_, _| Problem::malformed().into()))
             .wrap(from_fn(error_dialect))
-            .route("/register", web::post().to(register))
+            .service(web::resource("/register").post(register))
             .service(web::resource("/verify/{token}").get(ask).post(verify))
-            .route("/login", web::post().to(log_in))
-            .route("/refresh", web::post().to(refresh))
-            .route("/profile", web::get().to(profile))
+            .service(web::resource("/login").post(log_in))
+            .service(web::resource("/refresh").post(refresh))
+            .service(web::resource("/profile").get(profile))
     })
     .bind(env::var("LISTEN").unwrap_or("127.0.0.1:8080".into()))?;
     println!("listening on http://{}", server.addrs()[0]);

@@ -22,11 +22,11 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, ResponseError, web};
 use serde_json::{Value, json};
 
-type Form = web::Json<HashMap<String, String>>;
+type Form = web::Json<HashMap<String, Value>>;
 type Answer = Result<HttpResponse, Problem>;
 
 fn field<'f>(form: &'f Form, name: &str) -> Result<&'f str, Problem> {
-    form.get(name).map(String::as_str).ok_or_else(Problem::malformed)
+    form.get(name).and_then(Value::as_str).ok_or_else(Problem::malformed)
 }
 
 async fn log_in(auth: Auth, request: HttpRequest, form: Form) -> Answer {
@@ -117,12 +117,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .app_data(auth.clone())
             .app_data(web::JsonConfig::default().error_handler(|_, _| Problem::malformed().into()))
             .wrap(from_fn(error_dialect))
-            .route("/auth/login", web::post().to(log_in))
-            .route("/auth/refresh", web::post().to(refresh))
-            .route("/auth/logout", web::post().to(log_out))
-            .route("/clients/otp/request", web::post().to(send_code))
-            .route("/clients/otp/verify", web::post().to(check_code))
-            .route("/me", web::get().to(me))
+            .service(web::resource("/auth/login").post(log_in))
+            .service(web::resource("/auth/refresh").post(refresh))
+            .service(web::resource("/auth/logout").post(log_out))
+            .service(web::resource("/clients/otp/request").post(send_code))
+            .service(web::resource("/clients/otp/verify").post(check_code))
+            .service(web::resource("/me").get(me))
             .service(web::resource("/staff").wrap(JwtAuth::require(UserType("user"))).to(me))
     })
     .bind(env::var("LISTEN").unwrap_or("127.0.0.1:8080".into()))?;

@@ -68,10 +68,17 @@ pub(crate) fn check_login(
 
 fn check_site(request: &HttpRequest, trusted_origins: &[String]) -> Result<(), CsrfFault> {
     if let Some(origin) = text(request, &ORIGIN) {
-        let is_ours = trusted_origins.iter().any(|ours| ours.eq_ignore_ascii_case(&origin))
-            || is_same_host(request, &origin, trusted_origins);
-        return if is_ours { Ok(()) } else { Err(CsrfFault::Origin(origin.into_owned())) };
+        // Which of two counts is not to be guessed.
+        let is_alone = request.headers().get_all(&ORIGIN).count() == 1;
+        let is_named = trusted_origins.iter().any(|ours| ours.eq_ignore_ascii_case(&origin));
+        if is_alone && is_named {
+            return Ok(());
+        }
+        if !is_alone || !is_same_host(request, &origin, trusted_origins) {
+            return Err(CsrfFault::Origin(origin.into_owned()));
+        }
     }
+    // Also where the host is the same: a page that came over plain HTTP is another site to a browser.
     match text(request, &SEC_FETCH_SITE).as_deref() {
         Some("cross-site") => Err(CsrfFault::CrossSite),
         _ => Ok(()),
@@ -120,6 +127,26 @@ mod tests {
 
     fn to_host(host: &str) -> TestRequest {
         TestRequest::post().insert_header((HOST, host))
+    }
+
+    #[test]
+    fn what_a_browser_calls_another_site_is_one_unless_it_is_named() {
+        let request = || to_host("shop.example").insert_header((SEC_FETCH_SITE, "cross-site"));
+        assert!(!is_ours(request(), "http://shop.example", &[]));
+        assert!(!is_ours(request(), "https://shop.example", &[]));
+        assert!(is_ours(request(), "https://front.example", &["https://front.example"]));
+        let same = to_host("shop.example").insert_header((SEC_FETCH_SITE, "same-origin"));
+        assert!(is_ours(same, "https://shop.example", &[]));
+    }
+
+    #[test]
+    fn of_two_origins_none_counts() {
+        for named in [&[][..], &["https://shop.example"]] {
+            let two = to_host("shop.example").append_header((ORIGIN, "https://shop.example"));
+            let two = two.append_header((ORIGIN, "https://evil.example")).to_http_request();
+            let named: Vec<_> = named.iter().map(|&url| url.to_owned()).collect();
+            assert!(check_site(&two, &named).is_err());
+        }
     }
 
     #[test]

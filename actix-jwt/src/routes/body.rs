@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
+use actix_web::rt::time::timeout;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
@@ -14,6 +16,8 @@ use crate::problem::{Cause, Problem};
 
 /// More than any credential needs.
 const MAX_BYTES: usize = 64 * 1024;
+
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// A JSON body, of any shape.
 pub(super) struct Json(Value);
@@ -38,7 +42,13 @@ impl FromRequest for Json {
     }
 }
 
-async fn read(mut payload: Payload) -> Result<Vec<u8>, Problem> {
+/// In the time that the slowest of clients needs for so little: who is not known yet must not hold a connection for
+/// as long as they like.
+async fn read(payload: Payload) -> Result<Vec<u8>, Problem> {
+    timeout(MAX_WAIT, read_all(payload)).await.unwrap_or_else(|_| Err(Problem::malformed()))
+}
+
+async fn read_all(mut payload: Payload) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| Problem::malformed())?;
@@ -201,5 +211,23 @@ fn python_type(value: &Value) -> &'static str {
         Value::String(_) => "str",
         Value::Array(_) => "list",
         Value::Object(_) => "dict",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::ResponseError;
+    use actix_web::web::Bytes;
+    use futures_util::stream;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn who_never_sends_the_rest_of_a_body_is_not_waited_for() {
+        tokio::time::pause();
+        let begun = Bytes::from_static(b"{");
+        let body = stream::once(async { Ok(begun) }).chain(stream::pending());
+        let payload = Payload::Stream { payload: body.boxed_local() };
+        assert!(matches!(read(payload).await, Err(problem) if problem.status_code() == 400));
     }
 }
