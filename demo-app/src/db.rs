@@ -6,6 +6,7 @@ use auth_core::store::diesel::{
     PgDb, PgOptions, PgStore, SqliteDb, SqliteOptions, SqliteStore, UrlError,
 };
 use auth_core::{AuthorityBuilder, Outage};
+use diesel::connection::SimpleConnection;
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 
 use crate::config::DatabaseUrl;
@@ -105,6 +106,21 @@ impl Db {
             Self::Postgres(db) => db.pending(POSTGRES_MIGRATIONS).await?,
         });
         Ok(pending)
+    }
+
+    /// Puts what was written on SQLite into the file itself, out of the log beside it, unless somebody
+    /// else is reading or writing.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn checkpoint(&self) -> Result<(), Outage> {
+        match self {
+            // Writes are transactions, inside of which there is no checkpoint.
+            Self::Sqlite(db) => {
+                db.read(|conn| conn.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")).await
+            }
+            Self::Postgres(_) => Ok(()),
+        }
     }
 
     /// Keeps the sessions of an authority here.

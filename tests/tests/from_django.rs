@@ -22,6 +22,8 @@ on_each_database! {
 on_postgres! {
     users_are_imported_from_postgres_into_either_database,
     what_is_no_database_of_django_is_told_in_words,
+    where_it_is_not_known_which_ids_django_gave_it_has_to_be_said,
+    a_column_of_another_type_is_named,
 }
 
 /// Everybody's password: `demo-app/tests/django/make.py`.
@@ -245,8 +247,14 @@ async fn users_are_imported_from_postgres_into_either_database(_: Database) {
         assert_eq!(again, "imported: 0\nhere already: 7\n");
         let created = Process::run(&into, &["create-user", "greta"], "long enough\n");
         assert_eq!(succeeded(created), "created greta (id 10)\n");
-        let refused = import(&from, &into, &["--table", "public.auth_user"]);
-        assert_eq!(succeeded(refused), "imported: 0\nhere already: 7\n");
+        let qualified = import(&from, &into, &["--table", "public.auth_user"]);
+        assert_eq!(succeeded(qualified), "imported: 0\nhere already: 7\n");
+
+        into.execute("DELETE FROM users WHERE id = 3");
+        let complained = String::from_utf8(import(&from, &into, &[]).stderr).unwrap();
+        let words = "\"anna\" (id 3): a user with this id was deleted here";
+        assert!(complained.contains(words), "{complained}");
+        assert_eq!(into.count("users"), 7);
     }
     assert_eq!(from.count("auth_user"), 7);
 }
@@ -257,7 +265,7 @@ async fn what_is_no_database_of_django_is_told_in_words(_: Database) {
     from.execute("CREATE TABLE uuids AS SELECT * FROM auth_user");
     from.execute("ALTER TABLE uuids ALTER COLUMN id TYPE uuid USING gen_random_uuid()");
     from.execute("CREATE TABLE other (id integer)");
-    let said = succeeded(import(&from, &into, &["--table", "people"]));
+    let said = succeeded(import(&from, &into, &["--table", "people", "--ids-above", "9"]));
     assert_eq!(said, "imported: 1\nhere already: 0\n");
     for (table, words) in [
         ("nowhere", "there is no table nowhere"),
@@ -272,4 +280,80 @@ async fn what_is_no_database_of_django_is_told_in_words(_: Database) {
         assert!(complained.contains(words), "{complained}");
     }
     assert_eq!(from.count("other"), 0);
+}
+
+async fn where_it_is_not_known_which_ids_django_gave_it_has_to_be_said(_: Database) {
+    let from = django(Database::Postgres);
+    let refused = |output: Output, words: &str| {
+        let complained = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{complained}");
+        assert!(complained.contains("it is not known which ids Django has given"), "{complained}");
+        assert!(complained.contains(words), "{complained}");
+    };
+    let next_id_is = |into: &TestDb, id: i64| {
+        let created = Process::run(into, &["create-user", "greta"], "long enough\n");
+        assert_eq!(succeeded(created), format!("created greta (id {id})\n"));
+    };
+
+    // A role that may read the table and nothing else.
+    let role = format!("reader_{}", std::process::id());
+    from.execute(&format!("CREATE ROLE {role} LOGIN PASSWORD 'reads'"));
+    from.execute(&format!("GRANT SELECT ON auth_user TO {role}"));
+    let (_, address) = from.url().rsplit_once('@').unwrap();
+    let url = format!("postgres://{role}:reads@{address}");
+    let import_as_role = |into: &TestDb, more: &[&str]| {
+        Process::run(into, &[&["import-django-users", &url], more].concat(), "")
+    };
+    let into = TestDb::create(Database::Postgres);
+    let grant = format!("GRANT SELECT ON SEQUENCE public.auth_user_id_seq TO {role}");
+    refused(import_as_role(&into, &[]), &grant);
+    let said = succeeded(import_as_role(&into, &["--ids-above", "41"]));
+    assert!(said.starts_with("imported: 7\n"), "{said}");
+    next_id_is(&into, 42);
+    from.execute(&grant);
+    let into = TestDb::create(Database::Postgres);
+    succeeded(import_as_role(&into, &["--ids-above", "3"]));
+    next_id_is(&into, 10);
+    from.execute("REVOKE SELECT ON auth_user FROM PUBLIC");
+    from.execute(&format!("DROP OWNED BY {role}"));
+    let complained = String::from_utf8(import_as_role(&into, &[]).stderr).unwrap();
+    assert!(complained.contains("project: permission denied for table auth_user"), "{complained}");
+    from.execute(&format!("DROP ROLE {role}"));
+
+    from.execute("CREATE VIEW people AS SELECT * FROM auth_user");
+    let into = TestDb::create(Database::Sqlite);
+    refused(import(&from, &into, &["--table", "people"]), "people has no sequence");
+    succeeded(import(&from, &into, &["--table", "people", "--ids-above", "9"]));
+    next_id_is(&into, 10);
+
+    // As on a subscriber of a logical replication.
+    from.execute("ALTER SEQUENCE auth_user_id_seq RESTART");
+    let into = TestDb::create(Database::Sqlite);
+    refused(import(&from, &into, &[]), "the sequence of auth_user is behind");
+    assert_eq!(from.execute("DELETE FROM auth_user"), 7);
+    assert_eq!(succeeded(import(&from, &into, &[])), "imported: 0\nhere already: 0\n");
+}
+
+async fn a_column_of_another_type_is_named(_: Database) {
+    let (from, into) = (django(Database::Postgres), TestDb::create(Database::Sqlite));
+    let view = |active: &str, login: &str| {
+        from.execute("DROP VIEW IF EXISTS people");
+        from.execute(&format!(
+            "CREATE VIEW people AS SELECT id, username, email, password, {active} AS is_active,
+                is_staff, is_superuser, date_joined::timestamp AS date_joined, {login} AS last_login
+            FROM auth_user"
+        ));
+        import(&from, &into, &["--table", "people", "--ids-above", "9"])
+    };
+    for (active, login, words) in [
+        ("1", "last_login", "is_active of people is of the type integer; it has to be boolean"),
+        ("TRUE", "NULL", "last_login of people is of the type text; it has to be timestamp with"),
+    ] {
+        let complained = String::from_utf8(view(active, login).stderr).unwrap();
+        assert!(complained.contains(words), "{complained}");
+    }
+    let said = succeeded(view("TRUE", "NULL::timestamptz"));
+    assert!(said.starts_with("imported: 7\n"), "{said}");
+    let admin = "users WHERE id = 1 AND created_at = 1582977600000";
+    assert_eq!(into.count(admin), 1);
 }

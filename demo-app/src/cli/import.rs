@@ -7,7 +7,7 @@ use clap::Args;
 use demo_app::Config;
 use demo_app::config::DatabaseUrl;
 use demo_app::db::Db;
-use demo_app::django::{self, SourceError};
+use demo_app::django::{self, SourceError, Uncounted};
 use demo_app::users::{Import, Refused, Users};
 
 use super::Failure;
@@ -27,6 +27,11 @@ pub(super) struct ImportArgs {
     /// imported then.
     #[arg(long)]
     skip_refused: bool,
+    /// New users get ids above N. It has to be given where the ids that Django gave to users who were
+    /// deleted since are not known: for a view, or a sequence that may not be read. Ids that are known
+    /// are never given again, whatever N is.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..i64::MAX))]
+    ids_above: Option<i64>,
     /// Say what would happen, and import nobody. (The tables here are brought up to date all the same.)
     #[arg(long)]
     dry_run: bool,
@@ -40,6 +45,13 @@ pub(super) enum ImportError {
     #[error("the database of the Django project: {0}")]
     Source(#[from] SourceError),
     #[error(
+        "nobody was imported, because it is not known which ids Django has given: {uncounted}. A new \
+         user here could get the id of one who was deleted there, and be whom tokens of that one \
+         mean. --ids-above N gives new users ids above N: the highest id that Django ever gave, or \
+         more. (The highest that is still there is {highest}.)"
+    )]
+    Uncounted { uncounted: Uncounted, highest: i64 },
+    #[error(
         "nobody was imported: {} of {count} cannot be.\n{}\n\
          Mend them, or import the others with --skip-refused (not those whose id is another's here: \
          tokens that Django issued for them would be that user's).",
@@ -50,10 +62,13 @@ pub(super) enum ImportError {
 
 /// Imports, and answers what it says in the end.
 pub(super) async fn run(config: Config, args: ImportArgs) -> Result<String, Failure> {
-    let ImportArgs { from, table, skip_refused, dry_run } = args;
+    let ImportArgs { from, table, skip_refused, ids_above, dry_run } = args;
     let from: DatabaseUrl = from.parse().map_err(ImportError::Url)?;
     // First, so that a wrong address makes no database.
     let found = django::read(&from, &table).await.map_err(ImportError::Source)?;
+    if let (Some(uncounted), None) = (found.uncounted, ids_above) {
+        return Err(ImportError::Uncounted { uncounted, highest: found.last_id }.into());
+    }
     let count = found.users.len() + found.refused.len();
     let names: Vec<_> = found.users.iter().map(|user| (user.id, user.username.clone())).collect();
     let unhashed: HashSet<_> =
@@ -64,11 +79,17 @@ pub(super) async fn run(config: Config, args: ImportArgs) -> Result<String, Fail
     let import = Import {
         users: found.users,
         refused: found.refused,
-        last_id: found.last_id,
+        last_id: found.last_id.max(ids_above.unwrap_or(0)),
         skip_refused,
         dry_run,
     };
-    let imported = Users::new(db).import(import).await?;
+    let imported = Users::new(db.clone()).import(import).await?;
+    if imported.is_done
+        && let Err(outage) = db.checkpoint().await
+    {
+        // They are safe where they are.
+        tracing::warn!(error = %outage, "the write-ahead log could not be put into the file");
+    }
     let is_mixed_up = imported.refused.iter().any(Refused::has_taken_id);
     if !imported.refused.is_empty() && (!skip_refused || is_mixed_up) {
         let refused = imported.refused;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 
 use super::schema::users;
 use super::{User, UserError, Users, check_email, check_name};
@@ -85,6 +85,12 @@ pub enum WhyRefused {
     /// A time that is none.
     #[error("its date_joined or last_login is not a date and a time")]
     BadTime,
+    /// A text that is none.
+    #[error("its {0} is not UTF-8")]
+    NotUtf8(&'static str),
+    /// Who is deleted stays so.
+    #[error("a user with this id was deleted here")]
+    Deleted,
     /// The source has the id or the name twice.
     #[error("this id or this name is there twice")]
     Twice,
@@ -92,19 +98,28 @@ pub enum WhyRefused {
 
 impl Import {
     fn ids(&self) -> Vec<i64> {
-        self.users.iter().map(|user| user.id).collect()
+        let refused = self.refused.iter().map(|refused| refused.id);
+        self.users.iter().map(|user| user.id).chain(refused).collect()
     }
 
     fn names(&self) -> Vec<String> {
         self.users.iter().map(|user| user.username.clone()).filter(|n| !n.contains('\0')).collect()
     }
 
-    /// Who is new, who is known, who is refused, where `here` are the users with these ids or names.
-    fn sort(self, here: Vec<(i64, String)>) -> (Vec<User>, Imported) {
+    /// Who is new, who is known, who is refused, where `here` are the users with these ids or names, and
+    /// `deleted` those who were.
+    fn sort(self, here: Vec<(i64, String)>, deleted: &[Deleted]) -> (Vec<User>, Imported) {
+        let deleted: HashSet<i64> =
+            deleted.iter().filter_map(|it| it.user_id.parse().ok()).collect();
         let ids: HashMap<_, _> = here.iter().map(|(id, name)| (*id, name.as_str())).collect();
         let names: HashMap<_, _> = here.iter().map(|(id, name)| (name.as_str(), *id)).collect();
         let (mut seen_ids, mut seen_names) = (HashSet::new(), HashSet::new());
         let (mut new, mut known, mut refused) = (Vec::new(), 0, self.refused);
+        for refused in &mut refused {
+            if let Some(name) = ids.get(&refused.id).filter(|name| **name != refused.username) {
+                refused.why = WhyRefused::IdTaken((*name).to_owned());
+            }
+        }
         for user in self.users {
             let is_twice = !seen_ids.insert(user.id) | !seen_names.insert(user.username.clone());
             let why = match (ids.get(&user.id), names.get(user.username.as_str())) {
@@ -116,6 +131,7 @@ impl Import {
                 (Some(name), _) => Some(WhyRefused::IdTaken((*name).to_owned())),
                 (None, Some(id)) => Some(WhyRefused::NameTaken(*id)),
                 (None, None) if !(1..i64::MAX).contains(&user.id) => Some(WhyRefused::BadId),
+                (None, None) if deleted.contains(&user.id) => Some(WhyRefused::Deleted),
                 (None, None) => check_name(&user.username)
                     .and_then(|()| check_email(&user.email))
                     .err()
@@ -155,7 +171,8 @@ macro_rules! import {
                     .load::<(i64, String)>($conn)?,
             );
         }
-        let (new, imported) = $import.sort(here);
+        let deleted = diesel::sql_query(DELETED).load::<Deleted>($conn)?;
+        let (new, imported) = $import.sort(here, &deleted);
         if imported.is_done {
             for rows in new.chunks(ROWS) {
                 // Everybody begins active: to deactivate them has the trigger refuse the tokens that the
@@ -173,6 +190,16 @@ macro_rules! import {
         }
         imported
     }};
+}
+
+/// Who was deleted here: their tokens are revoked for ever, which the triggers see to.
+const DELETED: &str = "SELECT user_id FROM auth_revocations
+    WHERE kind = 'foreign' AND user_type = 'user' AND reason = 'user_deleted'";
+
+#[derive(QueryableByName)]
+struct Deleted {
+    #[diesel(sql_type = Text)]
+    user_id: String,
 }
 
 #[derive(Insertable)]
@@ -202,9 +229,11 @@ fn row(user: &User) -> Row<'_> {
 }
 
 impl Users {
-    /// Takes users over, all in one transaction. Who is here already is left alone.
+    /// Takes users over, all in one transaction. Who is here already is left alone, and who was deleted
+    /// here is refused.
     ///
-    /// Meanwhile nobody else writes users: logins wait, on a server that runs.
+    /// Meanwhile nobody else writes users, nor anything else on SQLite: what a server that runs has to
+    /// write there is an outage when its patience ends.
     ///
     /// # Errors
     /// The database is away, or took longer than its handle allows

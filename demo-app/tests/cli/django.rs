@@ -139,6 +139,108 @@ fn ids_go_on_after_the_last_that_django_gave_even_to_somebody_who_is_gone() {
     assert_eq!(said, "created new (id 10)\n");
 }
 
+/// The id of who is created next.
+fn next_id(sandbox: &Sandbox) -> i64 {
+    let said = sandbox.run_with_input(&["create-user", "new"], PASSWORD).succeeded();
+    said.trim()
+        .strip_prefix("created new (id ")
+        .unwrap()
+        .strip_suffix(')')
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn where_it_is_not_known_which_ids_django_gave_it_has_to_be_said() {
+    for (made, table) in [
+        ("CREATE VIEW people AS SELECT * FROM auth_user", "people"),
+        ("CREATE TABLE copy AS SELECT * FROM auth_user", "copy"),
+        ("DELETE FROM sqlite_sequence", "auth_user"),
+        ("UPDATE sqlite_sequence SET seq = 7", "auth_user"),
+    ] {
+        let sandbox = sandbox();
+        django(&sandbox, made);
+        let import = [&IMPORT[..], &["--table", table]].concat();
+        let err = sandbox.run(&import).failed(1);
+        assert!(err.contains("it is not known which ids Django has given"), "{made}: {err}");
+        assert!(err.contains("--ids-above N") && err.contains("still there is 8"), "{made}: {err}");
+        sandbox.run(&[&import[..], &["--dry-run"]].concat()).failed(1);
+        assert_eq!(sandbox.files(), ["django.sqlite3"]);
+        let said = sandbox.run(&[&import[..], &["--ids-above", "41"]].concat()).succeeded();
+        assert!(said.starts_with("imported: 7\n"), "{said}");
+        assert_eq!(next_id(&sandbox), 42, "{made}");
+    }
+}
+
+#[test]
+fn what_is_said_of_ids_lowers_nothing_that_is_known() {
+    let sandbox = self::sandbox();
+    django(&sandbox, "CREATE VIEW people AS SELECT * FROM auth_user");
+    let view = ["--table", "people", "--ids-above", "3"];
+    sandbox.run(&[&IMPORT[..], &view].concat()).succeeded();
+    assert_eq!(next_id(&sandbox), 9);
+
+    let sandbox = self::sandbox();
+    sandbox.run(&[&IMPORT[..], &["--ids-above", "3"]].concat()).succeeded();
+    assert_eq!(next_id(&sandbox), 10);
+    // Nor what is known here.
+    let none = "DELETE FROM auth_user; UPDATE sqlite_sequence SET seq = 0";
+    django(&sandbox, none);
+    sandbox.run(&[&IMPORT[..], &["--ids-above", "3"]].concat()).succeeded();
+    sandbox.sql("DELETE FROM users WHERE username = 'new'");
+    assert_eq!(next_id(&sandbox), 11);
+    for number in ["-1", "9223372036854775807", "many"] {
+        sandbox.run(&[&IMPORT[..], &["--ids-above", number]].concat()).failed(2);
+    }
+}
+
+#[test]
+fn a_project_that_never_had_a_user_has_given_no_id() {
+    let sandbox = self::sandbox();
+    django(&sandbox, "DELETE FROM auth_user; DELETE FROM sqlite_sequence");
+    assert_eq!(sandbox.run(&IMPORT).succeeded(), "imported: 0\nhere already: 0\n");
+}
+
+#[test]
+fn who_was_deleted_here_does_not_come_back() {
+    let sandbox = sandbox();
+    sandbox.run(&IMPORT).succeeded();
+    sandbox.sql("DELETE FROM users WHERE username IN ('anna', 'emil')");
+    let err = sandbox.run(&IMPORT).failed(1);
+    assert!(
+        err.contains(
+            "2 of 7 cannot be.\n  \"anna\" (id 3): a user with this id was deleted here\n"
+        ),
+        "{err}"
+    );
+    let said = sandbox.run(&[&IMPORT[..], &["--skip-refused"]].concat()).succeeded();
+    assert!(said.starts_with("imported: 0\nhere already: 5\nleft out: 2\n"), "{said}");
+    assert_eq!(users(&sandbox).len(), 5);
+}
+
+#[test]
+fn a_text_that_is_not_utf_8_is_a_fault_of_one_user() {
+    let sandbox = sandbox();
+    django(
+        &sandbox,
+        "UPDATE auth_user SET username = CAST(x'616eff62' AS TEXT) WHERE id = 1;
+        UPDATE auth_user SET email = CAST(x'ff40612e62' AS TEXT) WHERE id = 3;
+        UPDATE auth_user SET password = x'6d643524ff' WHERE id = 4;
+        UPDATE auth_user SET date_joined = CAST(x'ff' AS TEXT) WHERE id = 5;",
+    );
+    let refused = "  \"an\u{fffd}b\" (id 1): its username is not UTF-8\n\
+                   \x20 \"anna\" (id 3): its e-mail address is not UTF-8\n\
+                   \x20 \"bernd\" (id 4): its password hash is not UTF-8\n\
+                   \x20 \"chloé\" (id 5): its date_joined or last_login is not a date and a time\n";
+    let err = sandbox.run(&IMPORT).failed(1);
+    assert!(err.contains("nobody was imported: 4 of 7 cannot be.\n"), "{err}");
+    assert!(err.contains(refused), "{err}");
+    let said = sandbox.run(&[&IMPORT[..], &["--skip-refused"]].concat()).succeeded();
+    assert!(said.starts_with("imported: 3\n") && said.contains(refused), "{said}");
+    assert_eq!(names(&sandbox), ["dora", "emil", "frida"]);
+}
+
 #[test]
 fn where_somebody_cannot_be_imported_nobody_is_unless_they_are_to_be_left_out() {
     let sandbox = sandbox();
@@ -173,10 +275,14 @@ fn where_somebody_cannot_be_imported_nobody_is_unless_they_are_to_be_left_out() 
     let err = sandbox.run(&skip).failed(1);
     assert!(err.contains("nobody was imported: 7 of 8"), "{err}");
     assert_eq!(users(&sandbox), before);
-    sandbox.sql("DELETE FROM users WHERE id = 1");
+    // And so they would where nobody with this id can be imported in the first place.
+    sandbox.sql("UPDATE users SET id = 6 WHERE id = 1");
+    let err = sandbox.run(&skip).failed(1);
+    assert!(err.contains("\"dora\" (id 6): another user, \"somebody\", has this id"), "{err}");
+    sandbox.sql("UPDATE users SET id = 30 WHERE id = 6");
     let said = sandbox.run(&skip).succeeded();
     assert!(said.starts_with("imported: 2\nhere already: 0\nleft out: 6\n  \"frida\""), "{said}");
-    assert_eq!(names(&sandbox), ["admin", "emil", "chloé"]);
+    assert_eq!(names(&sandbox), ["admin", "emil", "chloé", "somebody"]);
     assert_eq!(users(&sandbox)[1], before[1]);
 }
 
@@ -217,6 +323,24 @@ fn the_database_of_django_is_only_read() {
     assert_eq!(copies(), before);
     // While Django has it open.
     assert_eq!(sandbox.run(&IMPORT).succeeded(), "imported: 0\nhere already: 6\n");
+
+    // When Django has closed it, which leaves no log.
+    drop(django);
+    let (before, files) = (read(), sandbox.files());
+    assert!(!files.iter().any(|name| name.starts_with("django.sqlite3-")), "{files:?}");
+    assert_eq!(sandbox.run(&IMPORT).succeeded(), "imported: 0\nhere already: 6\n");
+    assert_eq!((read(), sandbox.files()), (before, files));
+}
+
+#[test]
+fn all_that_was_imported_is_in_the_one_file() {
+    let sandbox = sandbox();
+    sandbox.run(&IMPORT).succeeded();
+    std::fs::copy(sandbox.path("demo.db"), sandbox.path("copy.db")).unwrap();
+    let path = sandbox.path("copy.db");
+    let mut conn = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
+    let seven = "UPDATE users SET is_staff = TRUE";
+    assert_eq!(diesel::sql_query(seven).execute(&mut conn), Ok(7));
 }
 
 #[test]
@@ -232,7 +356,8 @@ fn a_custom_table_and_a_view_with_its_columns_are_read() {
             1 AS is_active, 0 AS is_staff, 0 AS is_superuser, since AS date_joined,
             NULL AS last_login FROM people;",
     );
-    let view = sandbox.run(&[IMPORT[0], IMPORT[1], "--table", "for_import", "--dry-run"]);
+    let view = ["--table", "for_import", "--ids-above", "9", "--dry-run"];
+    let view = sandbox.run(&[&IMPORT[..], &view].concat());
     assert_eq!(view.succeeded(), "would be imported: 1\nhere already: 0\n");
     sandbox.run(&[IMPORT[0], IMPORT[1], "--table", "shop Customer"]).succeeded();
     assert_eq!(names(&sandbox).len(), 7);
@@ -251,7 +376,7 @@ fn what_is_no_database_of_django_is_told_in_words() {
         (&["nowhere.sqlite3"][..], "FROM must be sqlite://PATH or postgres://…"),
         (&["mysql://user:s3cret@host/db"], "FROM must be sqlite://PATH or postgres://…"),
         (&["sqlite://nowhere.sqlite3"], "nowhere.sqlite3 cannot be opened: No such file"),
-        (&["sqlite://text.txt"], "text.txt cannot be opened: file is not a database"),
+        (&["sqlite://text.txt"], "text.txt cannot be read: file is not a database"),
         (&["sqlite://django.sqlite3", "--table", "x"], "there is no table x"),
         (&["sqlite://django.sqlite3", "--table", "other"], "other has no column username"),
         (
@@ -285,7 +410,8 @@ fn a_table_with_somebody_twice_is_told() {
         "CREATE VIEW twice AS SELECT * FROM auth_user UNION ALL SELECT * FROM auth_user
             WHERE id = 3",
     );
-    let err = sandbox.run(&[IMPORT[0], IMPORT[1], "--table", "twice"]).failed(1);
+    let twice = ["--table", "twice", "--ids-above", "9"];
+    let err = sandbox.run(&[&IMPORT[..], &twice].concat()).failed(1);
     assert!(err.contains("1 of 8 cannot be.\n  \"anna\" (id 3): this id or this name"), "{err}");
 }
 
