@@ -1,6 +1,7 @@
 //! An application whose routes accept every credential, each of somebody else, so that an answer tells
 //! which one has decided; and the routes about tokens.
 
+use std::cell::Cell;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -40,6 +41,15 @@ pub const SCOPES: [&str; 2] = ["orders:read", "orders:write"];
 const LONG_AGO: Duration = Duration::from_secs(16 * 60);
 
 static HASH: LazyLock<PasswordHash> = LazyLock::new(|| PasswordHash::create(PASSWORD).unwrap());
+
+/// A password is hashed at first, and then once in so many inputs, or a run would do nothing else.
+const PASSWORDS_AT_FIRST: u64 = 20;
+const INPUTS_FOR_A_PASSWORD: u64 = 5_000;
+
+thread_local! {
+    static INPUTS: Cell<u64> = const { Cell::new(0) };
+    static PASSWORDS: Cell<u64> = const { Cell::new(0) };
+}
 
 pub struct Chain {
     server: Server,
@@ -114,6 +124,15 @@ impl Chain {
     pub fn ask(&self, request: TestRequest) -> Answer {
         self.people.asked.lock().unwrap().take();
         self.server.ask(request)
+    }
+
+    /// Whether an input that takes a password may be tried.
+    pub fn is_time_for_a_password(&self) -> bool {
+        let (inputs, passwords) = (INPUTS.get() + 1, PASSWORDS.get());
+        INPUTS.set(inputs);
+        let is_time = passwords < PASSWORDS_AT_FIRST + inputs / INPUTS_FOR_A_PASSWORD;
+        PASSWORDS.set(passwords + u64::from(is_time));
+        is_time
     }
 
     /// The login that the directory was asked for by the last request.

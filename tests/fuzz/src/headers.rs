@@ -44,11 +44,16 @@ impl Headers {
     /// Whether a browser says that the request comes from a page of the site itself, of whose host
     /// only `trusted` is, where that is given.
     pub fn are_of_site(&self, trusted: Option<&str>) -> bool {
-        let Some(origin) = self.first("origin") else {
-            return self.first("sec-fetch-site").as_deref() != Some("cross-site");
-        };
+        let is_cross_site = self.first("sec-fetch-site").as_deref() == Some("cross-site");
+        let Some(origin) = self.first("origin") else { return !is_cross_site };
+        if self.all("origin").len() > 1 {
+            return false;
+        }
         if trusted.is_some_and(|trusted| origin.eq_ignore_ascii_case(trusted)) {
             return true;
+        }
+        if is_cross_site {
+            return false;
         }
         let Some(host) = self.first("host") else { return false };
         let host = host.to_ascii_lowercase();

@@ -2,8 +2,6 @@
 //! byte names. Each line after it is a header, `name: value`; placeholders stand for credentials.
 #![no_main]
 
-use std::cell::Cell;
-
 use actix_web::http::Method;
 use actix_web::test::TestRequest;
 use auth_core::token::csrf_token;
@@ -14,13 +12,7 @@ use libfuzzer_sys::fuzz_target;
 
 thread_local! {
     static CHAIN: Chain = Chain::new();
-    static INPUTS: Cell<u64> = const { Cell::new(0) };
-    static PASSWORDS: Cell<u64> = const { Cell::new(0) };
 }
-
-/// A password is hashed at first, and then once in so many inputs, or a run would do nothing else.
-const PASSWORDS_AT_FIRST: u64 = 20;
-const INPUTS_FOR_A_PASSWORD: u64 = 5_000;
 
 fuzz_target!(|input: &[u8]| CHAIN.with(|chain| check(chain, input)));
 
@@ -59,7 +51,7 @@ fn check(chain: &Chain, input: &[u8]) {
         Sender::Login { login: name, password } => {
             login = Some(name.clone());
             match (name.as_str(), password.as_str()) {
-                (LOGIN, _) if !is_time_for_a_password() => return,
+                (LOGIN, _) if !chain.is_time_for_a_password() => return,
                 (LOGIN, PASSWORD) => (200, BASIL),
                 (LOGIN, _) => (401, ""),
                 _ => (503, ""),
@@ -163,12 +155,4 @@ fn login(encoded: &str) -> Option<Sender> {
     let (login, password) = text.split_once(':')?;
     let (login, password) = (login.to_owned(), password.to_owned());
     (!login.contains('\0')).then_some(Sender::Login { login, password })
-}
-
-fn is_time_for_a_password() -> bool {
-    let (inputs, passwords) = (INPUTS.get() + 1, PASSWORDS.get());
-    INPUTS.set(inputs);
-    let is_time = passwords < PASSWORDS_AT_FIRST + inputs / INPUTS_FOR_A_PASSWORD;
-    PASSWORDS.set(passwords + u64::from(is_time));
-    is_time
 }
