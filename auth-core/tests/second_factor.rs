@@ -211,6 +211,31 @@ async fn after_five_wrong_codes_the_right_one_is_refused_for_five_minutes() {
 }
 
 #[tokio::test]
+async fn who_goes_on_to_guess_waits_longer_each_time() {
+    let world = World::new().await;
+    let (secret, codes) = enrol(&world).await;
+    // The tries at the enrolment count no more.
+    world.wait(seconds(300)).await;
+    for minutes in [5, 10, 20, 40] {
+        for _ in 0..5 {
+            assert_refused(log_in(&world, &wrong(&world, &secret)).await);
+        }
+        world.wait(seconds(minutes * 60 - 1)).await;
+        assert_refused(log_in(&world, &code(&world, &secret, 0)).await);
+        world.wait(seconds(1)).await;
+    }
+    assert!(log_in(&world, &code(&world, &secret, 0)).await.is_ok());
+    // And a code that was right makes it as it was.
+    world.wait(seconds(3600)).await;
+    for _ in 0..5 {
+        assert_refused(log_in(&world, &wrong(&world, &secret)).await);
+    }
+    world.wait(seconds(300)).await;
+    assert!(log_in(&world, &code(&world, &secret, 0)).await.is_ok());
+    assert!(log_in(&world, codes[0].expose()).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_right_code_gives_the_tries_back() {
     let world = World::new().await;
     let (secret, _) = enrol(&world).await;

@@ -136,8 +136,8 @@ impl Authority {
     ///
     /// A try is spent before anything is compared: at most
     /// [`otp_attempts`](crate::Settings::otp_attempts) within
-    /// [`otp_lifetime`](crate::Settings::otp_lifetime), however many come at once, until one is right
-    /// (ASVS 6.6.3). Each code is good once (ASVS 6.5.1). A wrong code is the same error as a wrong password, and uses up
+    /// [`otp_lifetime`](crate::Settings::otp_lifetime), however many come at once, and then as many in twice, four
+    /// times … that time, a day at most, until one is right (ASVS 6.6.3). Each code is good once (ASVS 6.5.1). A wrong code is the same error as a wrong password, and uses up
     /// the proof.
     ///
     /// # Errors

@@ -73,6 +73,7 @@ pub async fn a_factor_is_enrolled_confirmed_and_removed(store: &Store) {
         last_step: 0,
         tries: 0,
         tries_until: at(0),
+        failures: 0,
         recovery: Vec::new(),
     };
     assert_eq!(change(store, &me, enrol(1)).await.as_ref(), Some(&enrolled));
@@ -82,7 +83,6 @@ pub async fn a_factor_is_enrolled_confirmed_and_removed(store: &Store) {
     // Tries at the confirmation count as well, and not after it.
     let tried = change(store, &me, attempt(0)).await.expect("it is there");
     assert_eq!((tried.tries, tried.confirmed_at), (1, None));
-    let enrolled = StoredFactor { tries_until: tried.tries_until, ..enrolled };
     let confirmed = StoredFactor {
         confirmed_at: Some(at(1)),
         last_step: 7,
@@ -119,13 +119,14 @@ pub async fn tries_of_a_factor_count_until_one_is_right(store: &Store) {
         assert_eq!((factor.tries, factor.tries_until), (tries, at(311)));
         assert_eq!(factor.admits_try(&TRIES), tries <= 5);
     }
+    // Then for twice as long.
     let factor = change(store, &me, attempt(311)).await.expect("confirmed");
-    assert_eq!((factor.tries, factor.tries_until), (1, at(611)));
+    assert_eq!((factor.tries, factor.failures, factor.tries_until), (1, 6, at(911)));
     let factor = change(store, &me, accept(1, 8)).await.expect("a later step");
-    assert_eq!((factor.tries, factor.last_step), (0, 8));
+    assert_eq!((factor.tries, factor.failures, factor.last_step), (0, 0, 8));
     change(store, &me, attempt(312)).await.expect("confirmed");
     let factor = change(store, &me, recover(1, 3)).await.expect("one that is left");
-    assert_eq!(factor.tries, 0);
+    assert_eq!((factor.tries, factor.failures), (0, 0));
 }
 
 /// A step also ends those before it.

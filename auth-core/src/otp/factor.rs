@@ -1,5 +1,7 @@
 //! The second factor of an account: an authenticator app, and codes for the day when it is lost.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::seal::SealedSecret;
@@ -31,11 +33,36 @@ pub struct StoredFactor {
     pub tries: u64,
     /// When they begin anew.
     pub tries_until: DateTime<Utc>,
+    /// How many codes were compared since one was accepted: the more, the later `tries` begin anew.
+    pub failures: u64,
     /// The hashes of the recovery codes that are left.
     pub recovery: Vec<SecretHash>,
 }
 
+/// After so many failures that `tries` would begin anew later than this, they begin anew after this.
+const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 3600);
+
 impl StoredFactor {
+    /// With one more try. So many as the policy allows are compared within its lifetime, and then in twice, four
+    /// times … that time, until one is right: who has the password has as good as no chance to guess the
+    /// code (NIST SP 800-63B-4 §3.2.2: after 100 it takes weeks).
+    fn tried(self, now: DateTime<Utc>, policy: &CodePolicy) -> Self {
+        let anew = |factor: Self| {
+            let doublings = (factor.failures / policy.attempts.max(1)).min(16) as u32;
+            let window = (policy.lifetime * 2_u32.pow(doublings)).min(LONGEST_WINDOW);
+            Self { tries: 0, tries_until: later(now, window), ..factor }
+        };
+        let factor = if self.tries_until <= now { anew(self) } else { self };
+        let tries = factor.tries.saturating_add(1);
+        let failures = factor.failures + u64::from(tries <= policy.attempts);
+        Self { tries, failures, ..factor }
+    }
+
+    /// After a code that was right: the next try begins anew.
+    fn with_all_tries(self) -> Self {
+        Self { tries: 0, tries_until: self.created_at, failures: 0, ..self }
+    }
+
     /// Whether a code may be compared, with the present try among the `tries`.
     pub fn admits_try(&self, policy: &CodePolicy) -> bool {
         self.tries <= policy.attempts
@@ -127,6 +154,7 @@ impl FactorChange {
                 last_step: 0,
                 tries: 0,
                 tries_until: *at,
+                failures: 0,
                 recovery: Vec::new(),
             };
             let is_confirmed = factor.is_some_and(|factor| factor.confirmed_at.is_some());
@@ -141,30 +169,24 @@ impl FactorChange {
                 StoredFactor {
                     confirmed_at: Some(*at),
                     last_step: *step,
-                    tries: 0,
                     recovery: recovery.clone(),
-                    ..factor
+                    ..factor.with_all_tries()
                 }
             }
-            Self::Try { now, policy } => match factor.tries_until <= *now {
-                true => {
-                    let tries_until = later(*now, policy.lifetime);
-                    StoredFactor { tries: 1, tries_until, ..factor }
-                }
-                false => StoredFactor { tries: factor.tries.saturating_add(1), ..factor },
-            },
+            Self::Try { now, policy } => factor.tried(*now, policy),
             Self::Accept { secret, step, resealed }
                 if is_it(secret) && is_confirmed && *step > factor.last_step =>
             {
+                let factor = factor.with_all_tries();
                 let secret = resealed.clone().unwrap_or(factor.secret);
-                StoredFactor { secret, last_step: *step, tries: 0, ..factor }
+                StoredFactor { secret, last_step: *step, ..factor }
             }
             Self::Recover { secret, code } if is_it(secret) && is_confirmed => {
                 // What is compared are hashes of random bits: their time tells nothing of use.
                 let place = factor.recovery.iter().position(|left| left.matches(code))?;
-                let mut recovery = factor.recovery;
+                let mut recovery = factor.recovery.clone();
                 recovery.remove(place);
-                StoredFactor { recovery, tries: 0, ..factor }
+                StoredFactor { recovery, ..factor }.with_all_tries()
             }
             Self::ReplaceRecovery { secret, recovery } if is_it(secret) && is_confirmed => {
                 StoredFactor { recovery: recovery.clone(), ..factor }
@@ -219,6 +241,43 @@ pub(crate) fn recovery_hash(typed: &str) -> SecretHash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::from_millis;
+
+    #[test]
+    fn the_more_codes_were_wrong_the_longer_are_the_pauses() {
+        let policy = CodePolicy {
+            lifetime: Duration::from_secs(300),
+            attempts: 5,
+            pause: Duration::from_secs(30),
+        };
+        let begin = from_millis(1_900_000_000_000);
+        // Whoever uses all tries at once, and whoever leaves one each time.
+        for each in [50, 4] {
+            let mut factor = StoredFactor {
+                secret: SealedSecret::from_bytes(vec![1]),
+                created_at: begin,
+                confirmed_at: Some(begin),
+                last_step: 0,
+                tries: 0,
+                tries_until: begin,
+                failures: 0,
+                recovery: Vec::new(),
+            };
+            let (mut now, mut compared) = (begin, Vec::new());
+            while compared.len() < 100 {
+                for _ in 0..each {
+                    factor = factor.tried(now, &policy);
+                    compared
+                        .extend(factor.admits_try(&policy).then_some((now - begin).num_minutes()));
+                }
+                now = factor.tries_until;
+            }
+            let within = |minutes| compared.iter().filter(|at| **at < minutes).count();
+            assert!(within(5) <= 5 && within(15) <= 12, "{compared:?}");
+            assert!((40..=45).contains(&within(24 * 60)), "{compared:?}");
+            assert!(compared[99] > 10 * 24 * 60, "{compared:?}");
+        }
+    }
 
     #[test]
     fn recovery_codes_differ_and_may_be_typed_in_capitals_and_without_dashes() {

@@ -9,12 +9,13 @@ use auth_core::{Outage, Principal, Session, SessionId};
 use chrono::{DateTime, Utc};
 
 /// What a new database lacks.
-pub(crate) const MIGRATIONS: [&str; 5] = [
+pub(crate) const MIGRATIONS: [&str; 6] = [
     "2026-11-20-000000_auth_sessions",
     "2026-11-21-000000_rights_and_pace",
     "2026-11-22-000000_one_time_codes",
     "2026-11-22-000100_second_factors",
     "2026-11-22-100000_personal_tokens",
+    "2026-11-23-000000_factor_failures",
 ];
 
 pub(crate) fn now() -> DateTime<Utc> {

@@ -22,6 +22,7 @@ struct FactorRow {
     tries: i64,
     tries_until: i64,
     recovery_hashes: Vec<u8>,
+    failures: i64,
 }
 
 impl From<&StoredFactor> for FactorRow {
@@ -34,6 +35,7 @@ impl From<&StoredFactor> for FactorRow {
             tries: number_to_column(factor.tries),
             tries_until: factor.tries_until.timestamp_millis(),
             recovery_hashes: factor.recovery.iter().flat_map(|hash| *hash.as_bytes()).collect(),
+            failures: number_to_column(factor.failures),
         }
     }
 }
@@ -52,6 +54,7 @@ impl FactorRow {
             last_step: self.last_step,
             tries: self.tries.cast_unsigned(),
             tries_until: from_millis(self.tries_until),
+            failures: self.failures.cast_unsigned(),
             recovery: hashes.iter().copied().map(SecretHash::from_bytes).collect(),
         })
     }

@@ -80,5 +80,6 @@ diesel::table! {
         tries -> BigInt,
         tries_until -> BigInt,
         recovery_hashes -> Binary,
+        failures -> BigInt,
     }
 }

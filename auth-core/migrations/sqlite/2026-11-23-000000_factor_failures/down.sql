@@ -1,0 +1,1 @@
+ALTER TABLE auth_factors DROP COLUMN failures;
