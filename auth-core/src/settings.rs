@@ -541,7 +541,7 @@ impl Settings {
                 || crate::claims::FIXED_NAMES.contains(&claim.as_str())
                 || (*name != "user_id_claim" && *claim == crate::claims::SINGLE_USER_CLAIM)
             {
-                fault(name, format!("the claim `{claim}` already means something else"));
+                fault(name, "is the name of a claim that means something else".into());
             }
         }
     }

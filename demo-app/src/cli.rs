@@ -181,8 +181,8 @@ enum Failure {
     NoKeyDirectory,
     #[error("{0}; --now refuses them")]
     KeyInUse(KeyDirectoryError),
-    #[error(transparent)]
-    Keys(KeyDirectoryError),
+    #[error("signing_key_dir: {0}")]
+    Keys(String),
     #[error(transparent)]
     Import(#[from] ImportError),
     #[error(transparent)]

@@ -263,18 +263,10 @@ impl Config {
             }
             "database_url" => self.database = text()?.parse().map_err(fault)?,
             "signing_key_file" => {
-                let path = text()?;
-                if path.is_empty() {
-                    return Err(fault("is empty"));
-                }
-                self.signing_key_file = Some(path.into());
+                self.signing_key_file = Some(path_of_keys(text()?).map_err(fault)?);
             }
             "signing_key_dir" => {
-                let path = text()?;
-                if path.is_empty() {
-                    return Err(fault("is empty"));
-                }
-                self.signing_key_dir = Some(path.into());
+                self.signing_key_dir = Some(path_of_keys(text()?).map_err(fault)?);
             }
             "public_url" => {
                 let url = text()?;
@@ -347,6 +339,17 @@ impl FromStr for DatabaseUrl {
             Some(path) => Ok(Self::Sqlite(path.into())),
         }
     }
+}
+
+/// A path, where one easily sets the key itself.
+fn path_of_keys(text: &str) -> Result<PathBuf, &'static str> {
+    if text.is_empty() {
+        return Err("is empty");
+    }
+    let is_key = text.contains("-----BEGIN")
+        || text.contains(['\n', '\r'])
+        || text.trim_start().starts_with('{');
+    if is_key { Err("holds a key, not the path of one") } else { Ok(text.into()) }
 }
 
 /// Whether the text is what a browser sends as `Origin`.

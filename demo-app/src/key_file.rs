@@ -22,38 +22,35 @@ pub(crate) fn obtain(path: &Path, algorithm: Algorithm) -> Result<Obtained, Stri
     if !path.exists() {
         match create(path, &new_key(algorithm)?) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(format!("{} cannot be made: {error}", path.display())),
+            Err(error) => return Err(format!("cannot be made: {error}")),
             Ok(()) => return Ok(Obtained { key: read(path)?, is_new: true }),
         }
     }
     Ok(Obtained { key: read(path)?, is_new: false })
 }
 
-/// Reads the key. One newline at the end is not part of it.
+/// Reads the key. One newline at the end is not part of it. What is wrong is told without the path,
+/// which may be a key that somebody has put into the wrong setting.
 pub(crate) fn read(path: &Path) -> Result<SecretText, String> {
-    let fault = |problem: String| format!("{} {problem}", path.display());
-    let file = File::open(path).map_err(|error| fault(format!("cannot be read: {error}")))?;
+    let unreadable = |error: io::Error| format!("cannot be read: {error}");
+    let file = File::open(path).map_err(unreadable)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let metadata =
-            file.metadata().map_err(|error| fault(format!("cannot be read: {error}")))?;
-        let mode = metadata.permissions().mode() & 0o777;
+        let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
-            return Err(fault(format!(
+            return Err(format!(
                 "can be read by others (mode {mode:04o}), who could then log in as anybody: \
                  run `chmod 600` on it"
-            )));
+            ));
         }
     }
     let mut text = String::new();
-    file.take(MAX_BYTES)
-        .read_to_string(&mut text)
-        .map_err(|error| fault(format!("cannot be read: {error}")))?;
+    file.take(MAX_BYTES).read_to_string(&mut text).map_err(unreadable)?;
     let key = text.strip_suffix('\n').unwrap_or(&text);
     let key = key.strip_suffix('\r').unwrap_or(key);
     if key.is_empty() {
-        return Err(fault("is empty".into()));
+        return Err("is empty".into());
     }
     Ok(key.into())
 }

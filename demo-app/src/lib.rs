@@ -171,13 +171,24 @@ async fn key_directory(
         Ok::<_, KeyDirectoryError>((made, opened.ring()?))
     });
     let ring = ring.await.map_err(|error| error.to_string());
-    let ring = ring.and_then(|ring| ring.map_err(|error| error.to_string()));
+    let ring = ring.and_then(|ring| ring.map_err(|error| problem_in_directory(path, &error)));
     let (made, ring) =
         ring.map_err(|problem| SettingsError(vec![Fault::new("signing_key_dir", problem)]))?;
     if let Some(kid) = made {
-        tracing::info!(directory = %path.display(), kid, "made the first signing key");
+        tracing::info!(kid, "made the first signing key in signing_key_dir");
     }
     Ok(Some((directory, ring)))
+}
+
+/// What is wrong in the directory of keys, without the value of `signing_key_dir`: it may be a key that
+/// somebody has put there by mistake.
+pub fn problem_in_directory(directory: &Path, error: &KeyDirectoryError) -> String {
+    let text = error.to_string();
+    // It begins with the path of the directory, or of a file in it.
+    match text.strip_prefix(&directory.display().to_string()) {
+        Some(rest) => rest.trim_start_matches(['/', ':', ' ']).to_owned(),
+        None => text,
+    }
 }
 
 /// The settings with the key that signs: the configured one, that of the file, or a new one.
@@ -186,13 +197,14 @@ fn with_signing_key(config: &Config) -> Result<Settings, SettingsError> {
     if settings.signing_key.is_some() {
         return Ok(settings);
     }
-    let fault = |problem| SettingsError(vec![Fault::new("signing_key_file", problem)]);
+    let fault = |name: String| |problem| SettingsError(vec![Fault::new(name, problem)]);
     settings.signing_key = Some(match &config.signing_key_file {
-        Some(path) => key_file::read(path).map_err(fault)?,
+        Some(path) => key_file::read(path).map_err(fault("signing_key_file".into()))?,
         None => {
             let path = default_key_file(&config.database);
-            let obtained = key_file::obtain(&path, settings.algorithm).map_err(fault)?;
             let file = path.display();
+            let obtained = key_file::obtain(&path, settings.algorithm);
+            let obtained = obtained.map_err(fault(file.to_string()))?;
             if obtained.is_new {
                 tracing::info!(%file, "made a signing key; every node needs the same");
             } else {

@@ -177,8 +177,7 @@ impl AuthorityBuilder {
             }
             if directory.id_field() != self.settings.user_id_field {
                 let problem = format!(
-                    "is `{}`, and the directory of `{user_type}` identifies by `{}`",
-                    self.settings.user_id_field,
+                    "is not `{}`, by which the directory of `{user_type}` identifies",
                     directory.id_field(),
                 );
                 faults.push(Fault::new("user_id_field", problem));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auth_core::keys::{KeyDirectoryError, KeyState};
-use auth_core::{Algorithm, KeyDirectory};
+use auth_core::{Algorithm, KeyDirectory, KeyRing};
 use chrono::{DateTime, Utc};
 use clap::Subcommand;
 use demo_app::Config;
@@ -48,36 +48,33 @@ pub(super) fn run(
     command: KeysCommand,
     now: DateTime<Utc>,
 ) -> Result<String, Failure> {
-    let directory = KeyDirectory::new(config.signing_key_dir.ok_or(Failure::NoKeyDirectory)?);
+    let path = config.signing_key_dir.ok_or(Failure::NoKeyDirectory)?;
+    let directory = KeyDirectory::new(&path);
+    let failed = |error| match error {
+        KeyDirectoryError::InUse => Failure::KeyInUse(error),
+        other => Failure::Keys(demo_app::problem_in_directory(&path, &other)),
+    };
     let lifetime = config.settings.longest_token_lifetime();
     match command {
-        KeysCommand::List => list(&directory, now, lifetime),
+        KeysCommand::List => Ok(list(&directory.ring().map_err(failed)?, now, lifetime)),
         KeysCommand::Generate { algorithm } => {
             let algorithm = algorithm.unwrap_or(config.settings.algorithm);
-            let kid = directory.generate(algorithm, now).map_err(Failure::Keys)?;
+            let kid = directory.generate(algorithm, now).map_err(failed)?;
             Ok(format!("{kid}\n"))
         }
         KeysCommand::Rotate { delay, algorithm } => {
-            let (kid, begin) =
-                directory.rotate(algorithm, now, delay, lifetime).map_err(Failure::Keys)?;
+            let rotated = directory.rotate(algorithm, now, delay, lifetime);
+            let (kid, begin) = rotated.map_err(failed)?;
             Ok(format!("{kid} signs from {}\n", begin.format(SECOND)))
         }
         KeysCommand::Retire { kid, now: at_once } => {
-            directory.retire(&kid, now, lifetime, at_once).map_err(|error| match error {
-                KeyDirectoryError::InUse => Failure::KeyInUse(error),
-                other => Failure::Keys(other),
-            })?;
+            directory.retire(&kid, now, lifetime, at_once).map_err(failed)?;
             Ok(format!("{kid} is retired\n"))
         }
     }
 }
 
-fn list(
-    directory: &KeyDirectory,
-    now: DateTime<Utc>,
-    lifetime: Duration,
-) -> Result<String, Failure> {
-    let ring = directory.ring().map_err(Failure::Keys)?;
+fn list(ring: &KeyRing, now: DateTime<Utc>, lifetime: Duration) -> String {
     let mut said = String::new();
     for (key, state) in ring.states(now, lifetime) {
         let state = match state {
@@ -90,5 +87,5 @@ fn list(
         let kid = key.kid().unwrap_or_default();
         said += &format!("{kid}  {:5}  {state}\n", format!("{:?}", key.algorithm()));
     }
-    Ok(said)
+    said
 }

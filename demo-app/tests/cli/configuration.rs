@@ -168,7 +168,8 @@ fn a_key_file_that_others_can_read_is_refused() {
         };
         sandbox.write(name, SECRET, 0o640);
         let err = sandbox.run(&["serve"]).failed(2);
-        assert!(err.contains(name) && err.contains("0640") && err.contains("chmod 600"), "{err}");
+        let named = if env.is_some() { "- signing_key_file: can be read" } else { name };
+        assert!(err.contains(named) && err.contains("0640") && err.contains("chmod 600"), "{err}");
         assert!(!err.contains(SECRET));
     }
 }
@@ -177,12 +178,37 @@ fn a_key_file_that_others_can_read_is_refused() {
 fn a_key_file_that_is_named_must_be_there() {
     let sandbox = Sandbox::new().with("SIGNING_KEY_FILE", "own.key");
     let err = sandbox.run(&["serve"]).failed(2);
-    assert!(err.contains("own.key cannot be read"), "{err}");
+    assert!(err.contains("- signing_key_file: cannot be read"), "{err}");
     assert!(sandbox.files().is_empty());
 
     let both = Sandbox::new().with("SIGNING_KEY_FILE", "own.key").with("SIGNING_KEY", SECRET);
     both.write("own.key", SECRET, 0o600);
     assert!(both.run(&["serve"]).failed(2).contains("both set"));
+}
+
+#[test]
+fn a_key_in_the_place_of_its_path_is_not_told() {
+    let pem = "-----BEGIN EC PRIVATE KEY-----\ns3cret\n-----END EC PRIVATE KEY-----\n";
+    for name in ["SIGNING_KEY_FILE", "SIGNING_KEY_DIR"] {
+        for key in [pem, "s3cret\ns3cret", r#"{"kty":"oct","k":"s3cret"}"#] {
+            let sandbox = Sandbox::new().with(name, key);
+            let err = sandbox.run(&["serve"]).failed(2);
+            assert!(err.contains(&format!("- {name}: holds a key, not the path")), "{err}");
+            assert!(!err.contains("s3cret"), "{err}");
+            assert!(sandbox.files().is_empty());
+        }
+    }
+
+    // One that might be a path.
+    let sandbox = Sandbox::new().with("SIGNING_KEY_FILE", "s3cret");
+    let err = sandbox.run(&["serve"]).failed(2);
+    assert!(!err.contains("s3cret"), "{err}");
+    let sandbox = Sandbox::new().with("SIGNING_KEY_DIR", "s3cret");
+    let err = sandbox.run(&["keys", "list"]).failed(1);
+    assert!(err.contains("signing_key_dir: ") && !err.contains("s3cret"), "{err}");
+    let (_, log) = sandbox.serve().stop();
+    assert!(log.contains("made the first signing key"), "{log}");
+    assert!(!log.contains("s3cret"), "{log}");
 }
 
 #[test]
