@@ -81,6 +81,10 @@ pub struct Description {
 /// The claims that a service which only verifies can do without.
 pub(crate) const MAY_BE_EMPTY: [&str; 2] = ["token_type_claim", "jti_claim"];
 
+/// Settings that protect: an empty one is a variable that somebody forgot to fill, not the wish to do
+/// without.
+const MUST_HOLD_SOMETHING: [&str; 3] = ["audience", "issuer", "totp_encryption_keys"];
+
 /// Settings of SimpleJWT that name a piece of code, and what they are here.
 const IN_CODE: &[(&str, &str)] = &[
     ("user_authentication_rule", "`AuthorityBuilder::user_authentication_rule`"),
@@ -145,6 +149,9 @@ macro_rules! settings {
             /// An unknown name, or a value that the setting cannot take. The fault never
             /// repeats the value.
             pub fn set(&mut self, name: &str, value: &Value) -> Result<(), Fault> {
+                if MUST_HOLD_SOMETHING.contains(&name) && holds_nothing(value) {
+                    return Err(Fault::new(name, "must not be empty: leave it out"));
+                }
                 match name {
                     $(stringify!($name) => {
                         self.$name = FromValue::from_value(value)
@@ -156,6 +163,15 @@ macro_rules! settings {
             }
         }
     };
+}
+
+/// Whether it is a text without words, or a list of such.
+fn holds_nothing(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.split(',').all(|item| item.trim().is_empty()),
+        Value::Array(items) => items.iter().all(holds_nothing),
+        _ => false,
+    }
 }
 
 fn unknown(name: &str) -> Fault {
@@ -597,6 +613,16 @@ mod tests {
             if let Err(fault) = settings.set(name, &json!({"s3cret": true})) {
                 assert_eq!(fault.setting, *name);
                 assert!(!fault.to_string().contains("s3cret"));
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_value_does_not_switch_a_protection_off() {
+        for name in ["audience", "issuer", "totp_encryption_keys"] {
+            for value in [json!(""), json!(" "), json!(","), json!([]), json!([""])] {
+                let fault = Settings::default().set(name, &value).unwrap_err();
+                assert_eq!(fault.to_string(), format!("{name}: must not be empty: leave it out"));
             }
         }
     }

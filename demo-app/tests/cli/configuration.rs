@@ -212,6 +212,19 @@ fn a_key_in_the_place_of_its_path_is_not_told() {
 }
 
 #[test]
+fn an_empty_value_does_not_switch_a_protection_off() {
+    let sandbox = Sandbox::new()
+        .with("TOTP_ENCRYPTION_KEYS", "")
+        .with("AUDIENCE", "")
+        .with("DEMO_CONFIG", "demo.toml");
+    sandbox.write("demo.toml", "issuer = ''\n", 0o644);
+    let err = sandbox.run(&["serve"]).failed(2);
+    for name in ["TOTP_ENCRYPTION_KEYS", "AUDIENCE", "issuer"] {
+        assert!(err.contains(&format!("- {name}: must not be empty: leave it out")), "{err}");
+    }
+}
+
+#[test]
 fn a_newline_at_the_end_of_a_key_file_is_not_part_of_the_key() {
     let sandbox = Sandbox::new().with("SIGNING_KEY_FILE", "own.key");
     sandbox.write("own.key", &format!("{SECRET}\n"), 0o600);
