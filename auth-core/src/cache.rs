@@ -8,6 +8,7 @@
 //! What cannot change is remembered: that the signature is good, and what the token says. What can
 //! change is asked at every hit: the time, the ring of keys, and, by the caller, revocation.
 
+use std::collections::TryReserveError;
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -67,11 +68,16 @@ impl Entry {
 
 impl TokenCache {
     /// At most so many bytes; `None` for too few to keep anything.
-    pub(crate) fn new(limit: usize) -> Option<Self> {
-        let sets = (limit / USUAL_BYTES / WAYS).checked_ilog2()?;
-        let slots = (0..WAYS << sets).map(|_| Slot::default()).collect();
-        let (bytes, hand) = Default::default();
-        Some(Self { slots, hasher: RandomState::default(), bytes, limit, hand })
+    ///
+    /// # Errors
+    /// There is no memory for the table.
+    pub(crate) fn new(limit: usize) -> Result<Option<Self>, TryReserveError> {
+        let Some(sets) = (limit / USUAL_BYTES / WAYS).checked_ilog2() else { return Ok(None) };
+        let mut slots = Vec::new();
+        slots.try_reserve_exact(WAYS << sets)?;
+        slots.resize_with(WAYS << sets, Slot::default);
+        let (slots, (bytes, hand)) = (slots.into_boxed_slice(), Default::default());
+        Ok(Some(Self { slots, hasher: RandomState::default(), bytes, limit, hand }))
     }
 
     /// A token that was verified with a key of this ring, and has not expired at `now`, in
@@ -205,5 +211,16 @@ pub(crate) enum Wanted {
 impl Wanted {
     fn is(self, kind: TokenKind) -> bool {
         (kind == TokenKind::Single) == (self == Self::Single)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_that_finds_no_memory_is_an_error_and_not_the_end() {
+        assert!(TokenCache::new(usize::MAX).is_err());
+        assert!(TokenCache::new(0).is_ok_and(|cache| cache.is_none()));
     }
 }

@@ -23,6 +23,8 @@ use value::FromValue;
 const MINUTE: Duration = Duration::from_secs(60);
 const DEFAULT_TYPE_BASE: &str = "/problems/";
 const DAY: Duration = Duration::from_secs(86_400);
+/// More logins than any process hashes in the time that they wait.
+const MAX_PASSWORD_QUEUE: usize = 65_536;
 const MAX_FOREIGN_LIFETIME: Duration = Duration::from_secs(300 * 366 * 86_400);
 
 /// A secret from the configuration. `Debug` tells nothing.
@@ -165,6 +167,62 @@ macro_rules! settings {
     };
 }
 
+/// Headers that browsers, proxies, HTTP itself or our own checks read.
+const OTHER_HEADERS: &[&str] = &[
+    "accept",
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "cache-control",
+    "connection",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-location",
+    "content-range",
+    "content-type",
+    "cookie",
+    "date",
+    "expect",
+    "forwarded",
+    "from",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "keep-alive",
+    "max-forwards",
+    "origin",
+    "pragma",
+    "range",
+    "referer",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+    "www-authenticate",
+    "x-csrftoken",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "x-request-id",
+    "x-requested-with",
+];
+
+fn means_something_else(header: &str) -> bool {
+    let header = header.to_ascii_lowercase();
+    OTHER_HEADERS.contains(&header.as_str())
+        || header.starts_with("sec-")
+        || header.starts_with("access-control-")
+}
+
 /// Whether it is a text without words, or a list of such.
 fn holds_nothing(value: &Value) -> bool {
     match value {
@@ -218,7 +276,8 @@ settings! {
     /// nothing is ever spent, so `true` is then refused. Default: as `rotate_refresh_tokens`.
     blacklist_after_rotation: Option<bool> = None;
     /// How long the token before the current one is still answered with the current one: for
-    /// lost answers and several tabs. 0 to 60 seconds. Default 10 seconds.
+    /// lost answers and several tabs. A cookie whose secret was replaced is good for as long. 0 to 60
+    /// seconds. Default 10 seconds.
     refresh_grace: Duration = Duration::from_secs(10);
     /// Whether a login is noted in the directory. Default true (SimpleJWT: false).
     update_last_login: bool = true;
@@ -246,7 +305,8 @@ settings! {
     /// The words before the token in the header, the first of them also in the challenge.
     /// Matched without regard to case (RFC 9110 §11.1). Default `Bearer`.
     auth_header_types: Vec<String> = vec!["Bearer".into()];
-    /// The header that carries the token. Default `Authorization`.
+    /// The header that carries the token; not one that means something else, such as `Cookie`.
+    /// Default `Authorization`.
     auth_header_name: String = "Authorization".into();
     /// The realm of the challenge. Default `api`.
     www_authenticate_realm: String = "api".into();
@@ -323,7 +383,7 @@ settings! {
     /// one per processor.
     password_lanes: usize = 0;
     /// How many logins may wait for a lane. Further ones wait for a place for some tenths of a second, and
-    /// are then told to come back. Default 64.
+    /// are then told to come back. 1 to 65,536. Default 64.
     password_queue: usize = 64;
 }
 
@@ -421,6 +481,31 @@ impl Settings {
             let problem = "is longer than session_lifetime, which ends every login";
             fault("access_token_lifetime", problem.into());
         }
+        let defaults = Self::default();
+        for (name, lifetime, default) in [
+            (
+                "refresh_token_lifetime",
+                self.refresh_token_lifetime,
+                defaults.refresh_token_lifetime,
+            ),
+            (
+                "sliding_token_lifetime",
+                self.sliding_token_lifetime,
+                defaults.sliding_token_lifetime,
+            ),
+            (
+                "sliding_token_refresh_lifetime",
+                self.sliding_token_refresh_lifetime,
+                defaults.sliding_token_refresh_lifetime,
+            ),
+            ("single_token_lifetime", self.single_token_lifetime, defaults.single_token_lifetime),
+            ("session_idle_timeout", self.session_idle_timeout, defaults.session_idle_timeout),
+        ] {
+            // A default is cut short without a word: nobody asked for it.
+            if lifetime > self.absolute_lifetime() && lifetime != default {
+                fault(name, "is longer than session_lifetime, which ends every login".into());
+            }
+        }
         if self.sliding_token_lifetime > self.sliding_token_refresh_lifetime {
             let problem = "is longer than sliding_token_refresh_lifetime, so nothing would slide";
             fault("sliding_token_lifetime", problem.into());
@@ -492,8 +577,8 @@ impl Settings {
         if self.password_lanes > 1024 {
             fault("password_lanes", "must be at most 1024".into());
         }
-        if self.password_queue == 0 {
-            fault("password_queue", "must be at least 1".into());
+        if !(1..=MAX_PASSWORD_QUEUE).contains(&self.password_queue) {
+            fault("password_queue", format!("must be between 1 and {MAX_PASSWORD_QUEUE}"));
         }
         faults
     }
@@ -513,6 +598,8 @@ impl Settings {
         if !is_token(&self.auth_header_name) || self.auth_header_name.starts_with("HTTP_") {
             // Django writes HTTP_X_TOKEN for the header X-Token.
             fault("auth_header_name", "must be the name of a header, such as X-Token".into());
+        } else if means_something_else(&self.auth_header_name) {
+            fault("auth_header_name", "is a header that means something else".into());
         }
         let prefix = &self.personal_token_prefix;
         if prefix.is_empty() || !prefix.bytes().all(|b| b.is_ascii_alphanumeric()) {
@@ -624,6 +711,50 @@ mod tests {
                 let fault = Settings::default().set(name, &value).unwrap_err();
                 assert_eq!(fault.to_string(), format!("{name}: must not be empty: leave it out"));
             }
+        }
+    }
+
+    #[test]
+    fn a_lifetime_that_sessions_do_not_reach_is_refused_where_somebody_asked_for_it() {
+        let hour = Some(60 * MINUTE);
+        assert_eq!(names(&Settings { session_lifetime: hour, ..Settings::default() }), [""; 0]);
+        let settings = Settings {
+            session_lifetime: hour,
+            refresh_token_lifetime: 30 * DAY,
+            sliding_token_lifetime: 2 * DAY,
+            sliding_token_refresh_lifetime: 2 * DAY,
+            single_token_lifetime: 2 * DAY,
+            session_idle_timeout: 2 * DAY,
+            ..Settings::default()
+        };
+        let expected = [
+            "refresh_token_lifetime",
+            "sliding_token_lifetime",
+            "sliding_token_refresh_lifetime",
+            "single_token_lifetime",
+            "session_idle_timeout",
+        ];
+        assert_eq!(names(&settings), expected);
+        assert_eq!(names(&Settings { session_lifetime: None, ..settings }), [""; 0]);
+    }
+
+    #[test]
+    fn a_header_that_means_something_else_carries_no_token() {
+        for taken in ["Content-Type", "Cookie", "host", "X-CSRFToken", "Sec-Fetch-Site"] {
+            let settings = Settings { auth_header_name: taken.into(), ..Settings::default() };
+            assert_eq!(names(&settings), ["auth_header_name"], "{taken}");
+        }
+        for free in ["authorization", "X-Token", "X-Forwarded-Authorization"] {
+            let settings = Settings { auth_header_name: free.into(), ..Settings::default() };
+            assert_eq!(names(&settings), [""; 0], "{free}");
+        }
+    }
+
+    #[test]
+    fn a_queue_that_no_process_gets_through_is_refused() {
+        for (places, expected) in [(0, 1), (1, 0), (65_536, 0), (65_537, 1), (usize::MAX, 1)] {
+            let settings = Settings { password_queue: places, ..Settings::default() };
+            assert_eq!(settings.check().len(), expected, "{places}");
         }
     }
 

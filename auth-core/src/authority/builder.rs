@@ -187,6 +187,9 @@ impl AuthorityBuilder {
         let (Some(ring), Some(store), true) = (ring, self.store, faults.is_empty()) else {
             return Err(SettingsError(faults));
         };
+        let tokens = TokenCache::new(self.settings.token_cache_bytes).map_err(|error| {
+            SettingsError(vec![Fault::new("token_cache_bytes", error.to_string())])
+        })?;
         let lanes =
             PasswordLanes::start(self.settings.password_lanes, self.settings.password_queue);
         let passwords = lanes.map_err(|outage| {
@@ -205,7 +208,7 @@ impl AuthorityBuilder {
             passwords,
             seals,
             revocations: RevocationView::new(),
-            tokens: TokenCache::new(self.settings.token_cache_bytes),
+            tokens,
             cookies: SecretMemory::new(),
             personal: SecretMemory::new(),
             claims: self.claims,
