@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{AUTHORIZATION, COOKIE, USER_AGENT};
+use actix_web::http::header::USER_AGENT;
 use actix_web::{FromRequest, HttpRequest};
 use auth_core::{
     Account, Authority, ClientInfo, KeySource, Outage, Settings, TokenKind, Verified, VerifyError,
@@ -16,7 +16,7 @@ use url::Url;
 
 use crate::client::TrustedProxies;
 use crate::cookie::{Cookies, SESSION_COOKIE};
-use crate::credential::{Credential, Place, Places, header_name};
+use crate::credential::{CHAIN, Credential, Places, check_chain, header_name};
 use crate::keys::{Keys, MayBeUnknownKey, with_newest};
 use crate::problem::{Cause, ErrorBody, Problem, Shown, Voice};
 use crate::upkeep;
@@ -250,7 +250,12 @@ impl AuthBuilder {
 
         let settings = self.authority.settings();
         let voice = Voice::new(settings, self.error_body).ok_or(StartError::Challenge)?;
-        check_chain(&self.credentials, &self.authority)?;
+        check_chain(&self.credentials, settings, self.authority.issues()).map_err(|fault| {
+            StartError::Credentials(match fault.setting.as_str() {
+                CHAIN => fault.problem,
+                setting => format!("{setting} {}", fault.problem),
+            })
+        })?;
         let source = match self.keys {
             Some(source) => Some(source),
             None => from_jwk_url(settings)?,
@@ -293,57 +298,6 @@ impl fmt::Debug for AuthBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthBuilder").finish_non_exhaustive()
     }
-}
-
-/// Two places that claim the same header would leave one of them without effect.
-fn check_chain(order: &[Credential], authority: &Authority) -> Result<(), StartError> {
-    let settings = authority.settings();
-    let fault = |problem: String| Err(StartError::Credentials(problem));
-    if order.is_empty() {
-        return fault("there is none".into());
-    }
-    let defaults = Settings::default();
-    for (is_changed, name, credential) in [
-        (
-            settings.auth_header_name != defaults.auth_header_name
-                || settings.auth_header_types != defaults.auth_header_types,
-            "auth_header_name or auth_header_types",
-            Credential::bearer(),
-        ),
-        (
-            settings.personal_token_prefix != defaults.personal_token_prefix
-                || settings.personal_token_lifetime != defaults.personal_token_lifetime,
-            "personal_token_prefix or personal_token_lifetime",
-            Credential::token(),
-        ),
-    ] {
-        if is_changed && !order.contains(&credential) {
-            return fault(format!("{name} has no effect: {credential:?} is not among them"));
-        }
-    }
-    for (i, credential) in order.iter().enumerate() {
-        if order[..i].contains(credential) {
-            return fault(format!("{credential:?} is there twice"));
-        }
-        if credential.needs_users() && !authority.issues() {
-            return fault(format!("{credential:?} needs users, and this authority only verifies"));
-        }
-        let owned = [settings.auth_header_name.as_str(), AUTHORIZATION.as_str(), COOKIE.as_str()];
-        if let Place::Header(name) = &credential.0
-            && owned.iter().any(|owned| name.as_str().eq_ignore_ascii_case(owned))
-        {
-            return fault(format!("the header `{name}` means something else"));
-        }
-        let Some(scheme) = credential.scheme() else { continue };
-        if settings.auth_header_name.eq_ignore_ascii_case(AUTHORIZATION.as_str())
-            && order.contains(&Credential::bearer())
-            && settings.auth_header_types.iter().any(|word| word.eq_ignore_ascii_case(scheme))
-        {
-            let problem = format!("auth_header_types has `{scheme}`, which means something else");
-            return fault(problem);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(feature = "remote-keys")]

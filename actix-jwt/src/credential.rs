@@ -2,7 +2,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
-use auth_core::VerifyError;
+use auth_core::{Fault, Settings, VerifyError};
 use memchr::memchr2;
 
 use crate::problem::{Cause, Shown};
@@ -53,6 +53,16 @@ impl Credential {
         Self(Place::Header(HeaderName::from_static(name)))
     }
 
+    /// What [`AuthBuilder::start`](crate::AuthBuilder::start) would refuse of these places, in this
+    /// order, where tokens are issued: for a program that checks its settings before there is an
+    /// authority.
+    ///
+    /// # Errors
+    /// The first fault: that of a setting, or of `credentials`.
+    pub fn check(order: &[Self], settings: &Settings) -> Result<(), Fault> {
+        check_chain(order, settings, true)
+    }
+
     /// Whether it can only be checked where the users are.
     pub(crate) fn needs_users(&self) -> bool {
         matches!(self.0, Place::Basic | Place::Token)
@@ -66,6 +76,67 @@ impl Credential {
             Place::SessionCookie | Place::Bearer | Place::Header(_) => None,
         }
     }
+}
+
+/// What a fault is called that is none of a setting.
+pub(crate) const CHAIN: &str = "credentials";
+
+/// Two places that claim the same header would leave one of them without effect.
+pub(crate) fn check_chain(
+    order: &[Credential],
+    settings: &Settings,
+    issues: bool,
+) -> Result<(), Fault> {
+    let fault = |problem: String| Err(Fault::new(CHAIN, problem));
+    if order.is_empty() {
+        return fault("there is none".into());
+    }
+    let defaults = Settings::default();
+    for (is_changed, name, credential) in [
+        (
+            settings.auth_header_name != defaults.auth_header_name
+                || settings.auth_header_types != defaults.auth_header_types,
+            "auth_header_name or auth_header_types",
+            Credential::bearer(),
+        ),
+        (
+            settings.personal_token_prefix != defaults.personal_token_prefix
+                || settings.personal_token_lifetime != defaults.personal_token_lifetime,
+            "personal_token_prefix or personal_token_lifetime",
+            Credential::token(),
+        ),
+    ] {
+        if is_changed && !order.contains(&credential) {
+            let problem = format!("has no effect: {credential:?} is not among the credentials");
+            return Err(Fault::new(name, problem));
+        }
+    }
+    for (i, credential) in order.iter().enumerate() {
+        if order[..i].contains(credential) {
+            return fault(format!("{credential:?} is there twice"));
+        }
+        if credential.needs_users() && !issues {
+            return fault(format!("{credential:?} needs users, and this authority only verifies"));
+        }
+        if let Place::Header(name) = &credential.0 {
+            if [AUTHORIZATION, COOKIE].contains(name) {
+                return fault(format!("the header `{name}` means something else"));
+            }
+            if name.as_str().eq_ignore_ascii_case(&settings.auth_header_name) {
+                let problem = "is a header that means something else: a single token rides there";
+                return Err(Fault::new("auth_header_name", problem));
+            }
+        }
+        let Some(scheme) = credential.scheme() else { continue };
+        if settings.auth_header_name.eq_ignore_ascii_case(AUTHORIZATION.as_str())
+            && order.contains(&Credential::bearer())
+            && settings.auth_header_types.iter().any(|word| word.eq_ignore_ascii_case(scheme))
+        {
+            let problem = format!("has `{scheme}`, which means something else");
+            return Err(Fault::new("auth_header_types", problem));
+        }
+    }
+    Ok(())
 }
 
 const BASIC: &str = "Basic";

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use actix_jwt::Credential;
 use actix_web::http::Uri;
 use auth_core::settings::SecretText;
 use auth_core::store::diesel::PgDb;
@@ -17,7 +18,7 @@ use ipnet::IpNet;
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
-use crate::key_file;
+use crate::{CREDENTIALS, key_file};
 
 /// The longest life of a token that is accepted without asking the database. SQL does not know
 /// the settings, so the triggers on `users` take this and a day for the time that a revocation
@@ -160,6 +161,18 @@ impl Config {
                 faults.push(Fault::new(name, format!("`{claim}` is a claim of the application")));
             }
         }
+        for (name, claim) in
+            [("token_type_claim", &settings.token_type_claim), ("jti_claim", &settings.jti_claim)]
+        {
+            if claim.is_empty() {
+                faults.push(Fault::new(name, "must not be empty where tokens are issued"));
+            }
+        }
+        if settings.user_id_field != Settings::default().user_id_field {
+            let problem = "has no effect: this application identifies users by `id`";
+            faults.push(Fault::new("user_id_field", problem));
+        }
+        faults.extend(Credential::check(&CREDENTIALS, settings).err());
         if let DatabaseUrl::Postgres(url) = &self.database
             && let Err(error) = PgDb::check_url(url.expose())
         {
@@ -169,18 +182,12 @@ impl Config {
             let problem = "has no effect: this application issues its own tokens";
             faults.push(Fault::new("jwk_url", problem));
         }
-        let in_file = |problem| Fault::new("signing_key_file", problem);
         let key = match (&settings.signing_key, &self.signing_key_file) {
-            (Some(_), Some(_)) => Err(in_file("and signing_key are both set: choose one".into())),
+            (Some(_), Some(_)) => {
+                Err(Fault::new("signing_key_file", "and signing_key are both set: choose one"))
+            }
             (Some(_), None) => KeyRing::from_settings(settings).map(|_| ()),
-            (None, Some(path)) => key_file::read(path).map_err(in_file).and_then(|key| {
-                let with_key = Settings { signing_key: Some(key), ..settings.clone() };
-                let ring = KeyRing::from_settings(&with_key).map(|_| ());
-                ring.map_err(|fault| match fault.setting.as_str() {
-                    "signing_key" => in_file(fault.problem),
-                    _ => fault,
-                })
-            }),
+            (None, Some(path)) => key_file::check(path, "signing_key_file", settings),
             (None, None) => Ok(()),
         };
         faults.extend(key.err());
@@ -356,7 +363,10 @@ fn path_of_keys(text: &str) -> Result<PathBuf, &'static str> {
 fn is_origin(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else { return false };
     matches!(uri.scheme_str(), Some("http" | "https"))
-        && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+        && uri.authority().is_some_and(|authority| {
+            let has_no_port = authority.as_str() == authority.host();
+            !authority.as_str().contains('@') && (has_no_port || authority.port_u16().is_some())
+        })
         && uri.path() == "/"
         && uri.query().is_none()
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use auth_core::settings::SecretText;
-use auth_core::{Algorithm, keys};
+use auth_core::{Algorithm, Fault, KeyRing, Settings, keys};
 
 /// Far more than any key.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -53,6 +53,16 @@ pub(crate) fn read(path: &Path) -> Result<SecretText, String> {
         return Err("is empty".into());
     }
     Ok(key.into())
+}
+
+/// Whether the key is good and goes with the settings. `name` is what is at fault where it is not.
+pub(crate) fn check(path: &Path, name: &str, settings: &Settings) -> Result<(), Fault> {
+    let key = read(path).map_err(|problem| Fault::new(name, problem))?;
+    let with_key = Settings { signing_key: Some(key), ..settings.clone() };
+    KeyRing::from_settings(&with_key).map(|_| ()).map_err(|fault| match fault.setting.as_str() {
+        "signing_key" => Fault::new(name, fault.problem),
+        _ => fault,
+    })
 }
 
 fn new_key(algorithm: Algorithm) -> Result<String, String> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use actix_jwt::{Auth, Credential};
 use actix_web::dev::Server;
-use auth_core::keys::KeyDirectoryError;
+use auth_core::keys::{KeyDirectoryError, KeyState};
 use auth_core::{Authority, Clock, Fault, KeyDirectory, KeyRing, Outage, Settings, SettingsError};
 
 mod app;
@@ -28,6 +28,15 @@ use config::DatabaseUrl;
 use db::{Db, OpenError};
 use schema::Documentation;
 use users::Users;
+
+/// Where credentials ride, in the order in which the places are looked at.
+const CREDENTIALS: [Credential; 5] = [
+    Credential::basic(),
+    Credential::session_cookie(),
+    Credential::token(),
+    Credential::bearer(),
+    Credential::header("jwt-auth"),
+];
 
 /// A server that listens.
 pub struct Running {
@@ -54,13 +63,25 @@ pub enum StartError {
     Database(#[from] Outage),
     /// Authentication did not start.
     #[error(transparent)]
-    Auth(#[from] actix_jwt::StartError),
+    Auth(actix_jwt::StartError),
     /// The description of the API, which is compiled in, cannot be read.
     #[error("the description of the API: {0}")]
     Documentation(#[source] io::Error),
     /// The address cannot be had.
     #[error("cannot listen on {0}: {1}")]
     Bind(SocketAddr, #[source] io::Error),
+}
+
+impl From<actix_jwt::StartError> for StartError {
+    fn from(error: actix_jwt::StartError) -> Self {
+        match error {
+            actix_jwt::StartError::PublicUrl => {
+                let problem = "must be the origin of a site, such as https://example.org";
+                SettingsError(vec![Fault::new("public_url", problem)]).into()
+            }
+            other => Self::Auth(other),
+        }
+    }
 }
 
 impl From<OpenError> for StartError {
@@ -79,7 +100,8 @@ impl From<OpenError> for StartError {
 /// # Errors
 /// [`StartError`].
 pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> {
-    let faults = config.check();
+    let mut faults = config.check();
+    faults.extend(check_keys(&config));
     if !faults.is_empty() {
         return Err(SettingsError(faults).into());
     }
@@ -102,13 +124,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     let (directory, ring) = keys.unzip();
     let users = Users::new(db.clone());
     let mut auth = Auth::builder(authority(settings, ring, &db, clock)?)
-        .credentials([
-            Credential::basic(),
-            Credential::session_cookie(),
-            Credential::token(),
-            Credential::bearer(),
-            Credential::header("jwt-auth"),
-        ])
+        .credentials(CREDENTIALS)
         .trusted_proxies(config.trusted_proxies)
         .insecure_cookies(config.insecure_cookies);
     if let Some(url) = config.public_url {
@@ -158,6 +174,28 @@ pub fn authority(
         .build()
 }
 
+/// What is wrong with the keys that are on the disk already, before anything is made there. (Commands
+/// sign nothing, and need not be able to read them.)
+fn check_keys(config: &Config) -> Option<Fault> {
+    let settings = &config.settings;
+    if let Some(path) = &config.signing_key_dir {
+        let ring = path.exists().then(|| KeyDirectory::new(path).ring())?;
+        return match ring {
+            Ok(_) | Err(KeyDirectoryError::Empty { .. }) => None,
+            Err(error) => Some(Fault::new("signing_key_dir", problem_in_directory(path, &error))),
+        };
+    }
+    if settings.signing_key.is_some() || config.signing_key_file.is_some() {
+        return None;
+    }
+    let path = default_key_file(&config.database);
+    if path.exists() {
+        return key_file::check(&path, &path.display().to_string(), settings).err();
+    }
+    let problem = "needs the key that it belongs to: set signing_key or signing_key_file";
+    settings.verifying_key.is_some().then(|| Fault::new("verifying_key", problem))
+}
+
 /// The directory of keys, where one is configured, and what is in it. The first start makes a key.
 async fn key_directory(
     config: &Config,
@@ -176,6 +214,20 @@ async fn key_directory(
         ring.map_err(|problem| SettingsError(vec![Fault::new("signing_key_dir", problem)]))?;
     if let Some(kid) = made {
         tracing::info!(kid, "made the first signing key in signing_key_dir");
+    }
+    // Keys are rotated to other algorithms while the setting stays, so this is no fault.
+    let lifetime = config.settings.longest_token_lifetime();
+    let active = ring
+        .states(clock.now(), lifetime)
+        .find_map(|(key, state)| (state == KeyState::Active).then(|| key.algorithm()));
+    if let Some(active) = active
+        && active != algorithm
+        && algorithm != Settings::default().algorithm
+    {
+        tracing::warn!(
+            "algorithm has no effect: the key in signing_key_dir that signs is for {active:?}; \
+             `demo-app keys rotate --algorithm` changes that"
+        );
     }
     Ok(Some((directory, ring)))
 }

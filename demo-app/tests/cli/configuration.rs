@@ -331,17 +331,53 @@ fn a_setting_without_effect_is_refused_by_name() {
         (&[("TOKEN_TYPE_CLAIM", "")], "token_type_claim"),
         (&[("JTI_CLAIM", "")], "jti_claim"),
         (&[("USER_ID_CLAIM", "")], "user_id_claim"),
-        (
-            &[("AUTH_HEADER_TYPES", "Bearer,Token")],
-            "the credentials: auth_header_types has `Token`",
-        ),
-        (&[("AUTH_HEADER_TYPES", "basic")], "the credentials: auth_header_types has `Basic`"),
+        (&[("AUTH_HEADER_TYPES", "Bearer,Token")], "- auth_header_types: has `Token`"),
+        (&[("AUTH_HEADER_TYPES", "basic")], "- auth_header_types: has `Basic`"),
+        (&[("AUTH_HEADER_NAME", "jwt-auth")], "- auth_header_name: is a header that means"),
+        (&[("PUBLIC_URL", "https://example.org:99999")], "- PUBLIC_URL: must be a scheme"),
+        (&[("PASSWORD_QUEUE", "2305843009213693952")], "- password_queue: must be between"),
     ] {
         let sandbox = settings
             .iter()
             .fold(Sandbox::new(), |sandbox, (name, value)| sandbox.with(name, value));
-        let refused = sandbox.run(&["serve"]);
-        assert!(!refused.status.success(), "{settings:?}");
-        assert!(refused.err.contains(named), "{settings:?}: {}", refused.err);
+        let err = sandbox.run(&["serve"]).failed(2);
+        assert!(err.contains(named), "{settings:?}: {err}");
+        assert_eq!(sandbox.files(), [""; 0], "{settings:?}");
     }
+}
+
+#[test]
+fn what_the_parts_refuse_is_told_with_the_rest() {
+    let sandbox = Sandbox::new()
+        .with("USER_ID_FIELD", "S3CRET")
+        .with("LEEWAY", "10m")
+        .with("AUTH_HEADER_TYPES", "Token")
+        .with("JTI_CLAIM", "");
+    let err = sandbox.run(&["serve"]).failed(2);
+    for name in ["user_id_field", "leeway", "auth_header_types", "jti_claim", "4 faults"] {
+        assert!(err.contains(name), "{name} in {err}");
+    }
+    assert!(!err.contains("S3CRET"), "{err}");
+    assert_eq!(sandbox.files(), [""; 0]);
+}
+
+#[test]
+fn a_public_key_whose_private_half_is_not_there_makes_no_other_key() {
+    let pem = "-----BEGIN PUBLIC KEY-----\n\
+               MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n\
+               -----END PUBLIC KEY-----\n";
+    let sandbox = Sandbox::new().with("ALGORITHM", "EdDSA").with("VERIFYING_KEY", pem);
+    let err = sandbox.run(&["serve"]).failed(2);
+    assert!(err.contains("- verifying_key: needs the key that it belongs to"), "{err}");
+    assert_eq!(sandbox.files(), [""; 0]);
+}
+
+#[test]
+fn a_key_that_was_made_for_another_algorithm_is_called_by_its_file() {
+    let sandbox = Sandbox::new().with("ALGORITHM", "ES256");
+    sandbox.write("demo.key", SECRET, 0o600);
+    let err = sandbox.run(&["serve"]).failed(2);
+    assert!(err.contains("- demo.key: not a key for ES256"), "{err}");
+    assert!(!err.contains("signing_key") && !err.contains(SECRET), "{err}");
+    assert_eq!(sandbox.files(), ["demo.key"]);
 }

@@ -129,4 +129,20 @@ fn what_cannot_work_with_a_directory_of_keys_is_refused_at_start() {
     open.write("keys/a.json", "{}", 0o644);
     let error = open.run(&["serve"]).failed(2);
     assert!(error.contains("signing_key_dir") && error.contains("chmod"), "{error}");
+    assert_eq!(open.files(), ["keys"]);
+}
+
+#[test]
+fn an_algorithm_that_is_not_that_of_the_key_which_signs_is_warned_of() {
+    let with = |algorithm, keys: &std::path::Path| {
+        let sandbox = Sandbox::new().with("SIGNING_KEY_DIR", keys.to_str().unwrap());
+        sandbox.with("ALGORITHM", algorithm).serve().stop().1
+    };
+    let home = tempfile::tempdir().unwrap();
+    let keys = home.path().join("keys");
+    assert!(!with("EdDSA", &keys).contains("WARN"));
+    let log = with("RS256", &keys);
+    assert!(log.contains("algorithm has no effect") && log.contains("EdDSA"), "{log}");
+    // Nobody set it.
+    assert!(!with("HS256", &keys).contains("WARN"));
 }
