@@ -381,3 +381,9 @@ fn a_key_that_was_made_for_another_algorithm_is_called_by_its_file() {
     assert!(!err.contains("signing_key") && !err.contains(SECRET), "{err}");
     assert_eq!(sandbox.files(), ["demo.key"]);
 }
+
+#[test]
+fn a_public_url_that_is_no_site_is_told_by_name_whoever_finds_out() {
+    let err = Sandbox::new().with("PUBLIC_URL", "https://1.2.3.256").run(&["serve"]).failed(2);
+    assert!(err.contains("- public_url: must be the origin of a site"), "{err}");
+}
