@@ -245,7 +245,6 @@ impl Problem {
             self.cause,
             Cause::Credential(_, Shown::Bearer(_) | Shown::Single | Shown::Personal)
                 | Cause::Token(..)
-                | Cause::NoActiveAccount
         );
         match &self.voice {
             Some(voice) if refused => voice.challenges.invalid_token.clone(),
