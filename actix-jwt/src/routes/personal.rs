@@ -73,6 +73,9 @@ async fn create(
     request: HttpRequest,
     mut body: Json,
 ) -> Result<HttpResponse, Problem> {
+    if user.is_foreign() {
+        return Err(auth.problem(Cause::Forbidden));
+    }
     // It outlives the login that it is made in: an access token that was stolen must not become one that
     // lives for a year.
     login::prove_again(&auth, &user, &request, &mut body).await?;
