@@ -67,7 +67,9 @@ impl RefreshCookie {
         csrf::check_login(request, &auth.inner().trusted_origins)
             .map_err(|fault| auth.problem(Cause::Csrf(fault)))?;
         let credentials = [login.to_owned(), password.to_owned()];
-        let proven = prove(auth, request, credentials, otp.map(str::to_owned)).await;
+        // A form sends an empty field for none.
+        let otp = otp.filter(|code| !code.trim().is_empty()).map(str::to_owned);
+        let proven = prove(auth, request, credentials, otp).await;
         let (proof, client) = proven.map_err(|error| auth.problem(error))?;
         let login = auth.authority().start_pair(proof, &client).await;
         login.map_err(|error| auth.problem(error))

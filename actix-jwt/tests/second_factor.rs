@@ -6,8 +6,8 @@ use std::time::Duration;
 use actix_jwt::auth_core::otp::totp_code;
 use actix_jwt::auth_core::password::PasswordHash;
 use actix_jwt::auth_core::{
-    Account, Authority, ClientInfo, ManualClock, MemoryStore, Outage, Principal, Purpose, Settings,
-    UserDirectory,
+    Account, Authority, ClientInfo, ManualClock, MemoryStore, Outage, Principal, Proof, Purpose,
+    Settings, UserDirectory,
 };
 use actix_jwt::permission::Mfa;
 use actix_jwt::{Auth, AuthUser, Credential, JwtAuth, RefreshCookie};
@@ -378,6 +378,7 @@ async fn a_token_of_another_issuer_is_no_login_of_a_moment_ago() {
 async fn who_logs_in_by_a_code_that_is_sent_and_the_app_can_remove_the_app() {
     let world = World::new().await;
     let (secret, _) = world.enrol().await;
+    world.wait(60).await;
     let (authority, client) = (world.auth.authority(), ClientInfo::default());
     let issued = authority.request_code(&Purpose::LOGIN, "user", "anna", &client).await.unwrap();
     let sent = issued.unwrap().code;
@@ -390,14 +391,44 @@ async fn who_logs_in_by_a_code_that_is_sent_and_the_app_can_remove_the_app() {
 }
 
 #[actix_web::test]
+async fn a_login_that_did_not_show_the_app_changes_nothing_about_it() {
+    let world = World::new().await;
+    world.enrol().await;
+    world.wait(60).await;
+    let (authority, client) = (world.auth.authority(), ClientInfo::default());
+    let proof = Proof::vouched(Principal::new("user", "1"), []);
+    let login = authority.start_pair(proof, &client).await.unwrap();
+    let access = login.granted.access.expose();
+    for (method, path) in [(Method::DELETE, OTP), (Method::POST, RECOVERY)] {
+        let answer = world.as_anna(method, path, access, json!({})).await;
+        answer.expect(403, PASSWORD_REQUIRED);
+    }
+}
+
+/// Else who has stolen a session could lock its owner out of the next login.
+#[actix_web::test]
+async fn what_is_typed_to_confirm_counts_for_no_login() {
+    let world = World::new().await;
+    let (secret, codes) = world.enrol().await;
+    let access = world.access(json!({ "otp": codes[0] })).await;
+    for _ in 0..10 {
+        let wrong = json!({ "code": "000000" });
+        assert_eq!(world.as_anna(Method::POST, CONFIRM, &access, wrong).await.status, 400);
+    }
+    world.access(json!({ "otp": world.shown(&secret) })).await;
+}
+
+#[actix_web::test]
 async fn a_login_with_a_refresh_cookie_takes_the_code_too() {
     let world = World::new().await;
     let (secret, _) = world.enrol().await;
     let cookie = RefreshCookie::new("refresh", "/refresh/");
     let request = TestRequest::post().to_http_request();
     let log_in = async |otp| cookie.log_in(&world.auth, &request, "anna", PASSWORD, otp).await;
-    let refused = log_in(None).await.unwrap_err().error_response();
-    assert_eq!(refused.status(), 401);
+    for none in [None, Some(""), Some(" ")] {
+        let refused = log_in(none).await.unwrap_err();
+        assert_eq!(refused.detail(), "A one-time code is required.");
+    }
     assert_eq!(log_in(Some("000000x")).await.unwrap_err().error_response().status(), 401);
     let login = log_in(Some(&world.shown(&secret))).await.unwrap();
     assert!(login.session.methods.contains(&actix_jwt::auth_core::session::Method::MultiFactor));

@@ -82,7 +82,7 @@ pub enum AuthEvent {
     SecondFactorRefused {
         /// Whose.
         principal: Principal,
-        /// Whether this was the last try for some minutes.
+        /// Whether this was the last try for some minutes, or longer (a day at most).
         exhausted: bool,
         /// From where.
         client: ClientInfo,

@@ -354,7 +354,13 @@ mod tests {
         let mut hasher = Hasher::new().unwrap();
         let longer = hasher.verify(&format!("{password}and more"), Some(&stored)).unwrap();
         assert!(matches!(longer, Verdict::Match { upgrade: None }), "{longer:?}");
-        let whole = hasher.verify(&password, Some(&stored)).unwrap();
+        let begin = hasher.verify(&password, Some(&stored)).unwrap();
+        assert!(matches!(begin, Verdict::Match { upgrade: None }), "it may have been longer");
+        let shorter = &password[..71];
+        let stored = bcrypt::hash_with_salt(shorter, 4, salt).unwrap();
+        let stored = stored.format_for_version(bcrypt::Version::TwoB);
+        let stored = PasswordHash::from_stored(format!("bcrypt${stored}"));
+        let whole = hasher.verify(shorter, Some(&stored)).unwrap();
         assert!(matches!(whole, Verdict::Match { upgrade: Some(_) }), "{whole:?}");
     }
 

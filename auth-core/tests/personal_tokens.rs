@@ -381,6 +381,19 @@ async fn the_cookie_of_a_session_is_no_personal_token_whatever_is_before_it() {
     assert!(matches!(shown, Err(VerifyError::Invalid(_))), "{shown:?}");
 }
 
+#[tokio::test]
+async fn a_token_whose_rights_have_changed_ends_its_login() {
+    let world = World::new().await;
+    let (access, refresh) = world.pair().await;
+    let changed = Revoke::AccessTokens(alice());
+    world.authority.revoke(changed, RevocationReason::RightsChanged).await.unwrap();
+    assert!(world.authority.introspect(&access).await.is_err());
+    let verified = world.authority.identify(&access).await.unwrap();
+    world.authority.logout(&verified).await.unwrap();
+    assert!(world.authority.refresh(&refresh, &ClientInfo::default()).await.is_err());
+    assert!(world.authority.identify(&access).await.is_err());
+}
+
 /// What was ended while its user was away does not come back with them.
 #[tokio::test]
 async fn a_token_is_ended_whether_or_not_its_user_may_act() {

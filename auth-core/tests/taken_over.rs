@@ -67,7 +67,7 @@ async fn a_sliding_token_is_exchanged_until_its_own_end_and_no_longer() {
 #[tokio::test]
 async fn a_refresh_token_of_a_user_with_a_second_factor_is_not_called_good() {
     let world = World::with(settings()).await;
-    let token = world.foreign_refresh(HOUR);
+    let (token, other) = (world.foreign_refresh(HOUR), world.foreign_refresh(2 * HOUR));
     assert!(world.authority.verify(&token).await.is_ok());
     let factor = world.authority.begin_second_factor(&world.users.account()).await.unwrap();
     let now = world.authority.clock().now();
@@ -75,8 +75,14 @@ async fn a_refresh_token_of_a_user_with_a_second_factor_is_not_called_good() {
     let alice = Principal::new("user", "1");
     world.authority.confirm_second_factor(&alice, &code).await.unwrap();
     assert!(matches!(world.authority.verify(&token).await, Err(VerifyError::Invalid(_))));
+    // It can be ended all the same, and is not good again without the factor.
+    let spent = world.authority.identify(&other).await.unwrap();
+    world.authority.logout(&spent).await.unwrap();
     assert!(world.authority.introspect(&token).await.is_err());
-    assert!(world.authority.refresh(&token, &ClientInfo::default()).await.is_err());
+    let client = ClientInfo::default();
+    assert!(world.authority.refresh(&token, &client).await.is_err());
+    assert!(world.authority.remove_second_factor(&alice).await.unwrap());
+    assert!(world.authority.refresh(&other, &client).await.is_err());
 }
 
 fn again_of(world: &World) -> String {

@@ -42,8 +42,8 @@ impl FromRequest for Json {
     }
 }
 
-/// In the time that the slowest of clients needs for so little: who is not known yet must not hold a connection for
-/// as long as they like.
+/// In the time that the slowest of clients needs for so little: what waits for a body holds a request, and the end of
+/// the server. (actix then closes the connection, but of a chunked body it waits for the rest: a proxy has to.)
 async fn read(payload: Payload) -> Result<Vec<u8>, Problem> {
     timeout(MAX_WAIT, read_all(payload)).await.unwrap_or_else(|_| Err(Problem::malformed()))
 }

@@ -16,6 +16,9 @@ use crate::problem::{Cause, Problem};
 /// For how long after a login nothing more is asked.
 const RECENT: Fresh = Fresh(Duration::from_secs(5 * 60));
 
+/// By so much the clocks of nodes may differ, and a login may have begun before the factor was confirmed.
+const MARGIN: Duration = Duration::from_secs(60);
+
 /// Checks the password, and the code of the second factor where one is given. Whether one is needed is
 /// found at the start of the session, by which no proof gets that lacks it.
 pub(crate) async fn prove(
@@ -45,11 +48,14 @@ pub(super) async fn prove_again(
     let authority = auth.authority();
     // What a token of another issuer says of its login is not ours to vouch for.
     if !user.is_foreign() && is_permitted(request, auth, &RECENT, Some(user)) {
-        // A login from before the factor was there has not shown it, however recent it is; a later one has, or
-        // it would not have begun.
+        // A login from before the factor was there has not shown it, however recent it is. One by a code did,
+        // if the factor was there: who has no password has no other way.
         let factor = authority.second_factor(user.principal()).await?;
         let confirmed_at = factor.and_then(|factor| factor.confirmed_at);
-        let is_later = |at| user.authenticated_at().is_some_and(|login| login >= at);
+        let is_later = |at| {
+            let login = user.authenticated_at();
+            user.has_method(Method::OneTimeCode) && login.is_some_and(|login| login >= at + MARGIN)
+        };
         if user.has_method(Method::MultiFactor) || confirmed_at.is_none_or(is_later) {
             return Ok(());
         }

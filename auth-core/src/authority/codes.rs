@@ -109,7 +109,9 @@ impl Authority {
         let errand = errand(purpose, account.as_ref());
         let policy = self.code_policy();
         let outstanding = self.0.store.try_code(&errand).await?;
-        let (tries, now) = (outstanding.tries, self.0.clock.now());
+        // Where nobody asked for one, none is exhausted.
+        let is_last = outstanding.tries == policy.attempts && outstanding.requests > 0;
+        let now = self.0.clock.now();
         let hash = outstanding.admits_try(now, &policy).then_some(outstanding.hash);
         let verdict = self.0.passwords.verify(&tidy(code), hash.clone()).await?;
 
@@ -121,7 +123,7 @@ impl Authority {
             return Ok(account);
         }
         let (purpose, client) = (errand.purpose, client.clone());
-        self.emit(&match tries == policy.attempts {
+        self.emit(&match is_last {
             true => AuthEvent::CodesExhausted { principal, purpose, client },
             false => AuthEvent::CodeRefused { principal, purpose, client },
         });

@@ -75,11 +75,9 @@ impl Authority {
     ) -> Result<Vec<RecoveryCode>, FactorError> {
         self.check_issues()?;
         let (now, policy) = (self.0.clock.now(), self.code_policy());
-        let attempt = FactorChange::Try { now, policy };
+        let attempt = FactorChange::Try { now, policy, confirmed: false };
         let tried = self.0.store.change_factor(principal, &attempt).await?;
-        let is_begun = |factor: &StoredFactor| {
-            factor.confirmed_at.is_none() && now < later(factor.created_at, ENROLMENT)
-        };
+        let is_begun = |factor: &StoredFactor| now < later(factor.created_at, ENROLMENT);
         let factor = tried.map(Changed::into_factor).filter(is_begun);
         let factor = factor.ok_or(FactorError::NotEnrolling)?;
         if !factor.admits_try(&policy) {
@@ -153,10 +151,9 @@ impl Authority {
         }
         let principal = proof.principal().clone();
         let (now, policy) = (self.0.clock.now(), self.code_policy());
-        let attempt = FactorChange::Try { now, policy };
+        let attempt = FactorChange::Try { now, policy, confirmed: true };
         let tried = self.0.store.change_factor(&principal, &attempt).await?;
-        let is_confirmed = |factor: &StoredFactor| factor.confirmed_at.is_some();
-        if let Some(factor) = tried.map(Changed::into_factor).filter(is_confirmed) {
+        if let Some(factor) = tried.map(Changed::into_factor) {
             // A recovery code cannot be guessed, and is there for who is locked out.
             let may_try = factor.admits_try(&policy) || !totp::is_code(&tidy(code));
             let accepted = may_try && self.accept_second_factor(&principal, &factor, code).await?;

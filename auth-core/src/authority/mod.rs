@@ -244,10 +244,10 @@ impl Authority {
     /// [`VerifyError`].
     pub async fn verify(&self, token: &str) -> Result<Verified, VerifyError> {
         let facts = self.read(token, |claims| claims.kind())?;
-        if facts.kind == TokenKind::Refresh {
-            self.refreshable(&facts).await?;
-        } else {
+        if facts.kind != TokenKind::Refresh {
             self.check_revocation(&facts)?;
+        } else if self.refreshable(&facts).await?.is_none() {
+            self.check_no_factor(&facts).await?;
         }
         Ok(Verified::new(facts))
     }
@@ -262,15 +262,19 @@ impl Authority {
         if self.is_personal(token) {
             return self.inspect_personal(token).await;
         }
-        let verified = self.identify(token).await?;
+        let verified = match self.verify(token).await {
+            Err(VerifyError::NoType) => self.authenticate_single(token)?,
+            verified => verified?,
+        };
         if self.issues() {
             self.load_account(&verified).await?;
         }
         Ok(verified)
     }
 
-    /// The same whether or not its user is active or still there: for who ends it
-    /// ([`Authority::logout`]). It must not come back to life with its user.
+    /// The same where something other than its end keeps it from opening anything: its user is inactive or
+    /// gone, has a second factor or other rights by now. For who ends it
+    /// ([`Authority::logout`]): it must not come back to life.
     ///
     /// # Errors
     /// [`VerifyError`].
@@ -278,10 +282,18 @@ impl Authority {
         if self.is_personal(token) {
             return self.identify_personal(token).await;
         }
-        match self.verify(token).await {
-            Err(VerifyError::NoType) => self.authenticate_single(token),
-            verified => verified,
+        let facts = self.read(token, |claims| match claims.kind() {
+            Err(VerifyError::NoType) if claims.is_single() => Ok(TokenKind::Single),
+            kind => kind,
+        })?;
+        if facts.kind == TokenKind::Refresh {
+            self.refreshable(&facts).await?;
+        } else if let Verdict::Revoked(reason) = self.0.revocations.verdict(&facts) {
+            return Err(VerifyError::Revoked(reason));
+        } else {
+            self.check_current(self.0.clock.now_millis())?;
         }
+        Ok(Verified::new(facts))
     }
 
     /// The session that a refresh token names, where the token itself is good: its signature, its times
@@ -304,7 +316,7 @@ impl Authority {
         let Some(session) = self.0.store.find(facts.session()).await? else {
             return match facts.has_session() {
                 true => Err(VerifyError::Invalid("unknown session")),
-                false => self.check_adoptable(facts).await.map(|()| None),
+                false => self.check_adoptable(facts).map(|()| None),
             };
         };
         if session.principal != *facts.principal() {

@@ -185,7 +185,8 @@ impl Authority {
     /// SimpleJWT before the move: from its first use it is like ours. Does nothing for one that
     /// has a session.
     async fn adopt(&self, facts: &Facts) -> Result<(), VerifyError> {
-        self.check_adoptable(facts).await?;
+        self.check_adoptable(facts)?;
+        self.check_no_factor(facts).await?;
         let now = self.0.clock.now();
         let settings = &self.0.settings;
         let absolute = later(now, settings.absolute_lifetime());
@@ -215,12 +216,16 @@ impl Authority {
         Ok(())
     }
 
-    pub(super) async fn check_adoptable(&self, facts: &Facts) -> Result<(), VerifyError> {
-        self.check_revocation(facts)?;
-        // Whoever issued the token asked for no second factor of ours.
-        if self.wants_second_factor(facts.principal()).await? {
-            return Err(VerifyError::Invalid("its user has a second factor here"));
+    /// Whoever issued a token that is to become a session asked for no second factor of ours.
+    pub(super) async fn check_no_factor(&self, facts: &Facts) -> Result<(), VerifyError> {
+        match self.wants_second_factor(facts.principal()).await? {
+            true => Err(VerifyError::Invalid("its user has a second factor here")),
+            false => Ok(()),
         }
+    }
+
+    pub(super) fn check_adoptable(&self, facts: &Facts) -> Result<(), VerifyError> {
+        self.check_revocation(facts)?;
         // The row is what remembers that the token was spent. It is kept until the session would end, so one
         // that outlives it could come back.
         let is_within =

@@ -34,7 +34,11 @@ fn recover(byte: u8, code: u8) -> FactorChange {
 }
 
 fn attempt(seconds: i64) -> FactorChange {
-    FactorChange::Try { now: at(seconds), policy: TRIES }
+    FactorChange::Try { now: at(seconds), policy: TRIES, confirmed: true }
+}
+
+fn attempt_to_confirm(seconds: i64) -> FactorChange {
+    FactorChange::Try { now: at(seconds), policy: TRIES, confirmed: false }
 }
 
 async fn change(store: &Store, whose: &Principal, change: FactorChange) -> Option<StoredFactor> {
@@ -81,7 +85,8 @@ pub async fn a_factor_is_enrolled_confirmed_and_removed(store: &Store) {
         assert_eq!(change(store, &me, unconfirmed).await, None);
     }
     // Tries at the confirmation count as well, and not after it.
-    let tried = change(store, &me, attempt(0)).await.expect("it is there");
+    assert_eq!(change(store, &me, attempt(0)).await, None, "there is nothing to log in with");
+    let tried = change(store, &me, attempt_to_confirm(0)).await.expect("it is there");
     assert_eq!((tried.tries, tried.confirmed_at), (1, None));
     let confirmed = StoredFactor {
         confirmed_at: Some(at(1)),
@@ -91,6 +96,7 @@ pub async fn a_factor_is_enrolled_confirmed_and_removed(store: &Store) {
     };
     assert_eq!(change(store, &me, confirm(1)).await.as_ref(), Some(&confirmed));
     assert_eq!(change(store, &me, confirm(1)).await, None);
+    assert_eq!(change(store, &me, attempt_to_confirm(1)).await, None, "a login's try");
     assert_eq!(change(store, &me, enrol(2)).await, None, "it would replace one that is confirmed");
     let replaced = StoredFactor { recovery: recovery(20..30), ..confirmed };
     let replace = FactorChange::ReplaceRecovery { secret: secret(1), recovery: recovery(20..30) };

@@ -93,6 +93,8 @@ pub enum FactorChange {
     },
     /// A code is about to be compared, at a login or to confirm.
     Try {
+        /// Whether it is for a login, to a factor that is confirmed, or to confirm one that is not.
+        confirmed: bool,
         /// Now.
         now: DateTime<Utc>,
         /// How many tries within what time.
@@ -173,7 +175,9 @@ impl FactorChange {
                     ..factor.with_all_tries()
                 }
             }
-            Self::Try { now, policy } => factor.tried(*now, policy),
+            Self::Try { now, policy, confirmed } if *confirmed == is_confirmed => {
+                factor.tried(*now, policy)
+            }
             Self::Accept { secret, step, resealed }
                 if is_it(secret) && is_confirmed && *step > factor.last_step =>
             {

@@ -72,10 +72,10 @@ impl<'a> DjangoHash<'a> {
         }
     }
 
-    /// Whether the whole of a password that it matches was read: only then is a hash of it one of what the
-    /// user chose.
+    /// Whether a password that it matches is known to be the whole of what the user chose: only then may a hash
+    /// of it take the place of this one.
     pub(super) fn reads_all_of(&self, password: &str) -> bool {
-        !matches!(self, Self::Bcrypt { is_of_digest: false, .. }) || password.len() <= BCRYPT_READS
+        !matches!(self, Self::Bcrypt { is_of_digest: false, .. }) || password.len() < BCRYPT_READS
     }
 
     /// Whether it is a hash of this password, compared in constant time.
