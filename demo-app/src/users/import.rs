@@ -115,6 +115,12 @@ impl Import {
         let names: HashMap<_, _> = here.iter().map(|(id, name)| (name.as_str(), *id)).collect();
         let (mut seen_ids, mut seen_names) = (HashSet::new(), HashSet::new());
         let (mut new, mut known, mut refused) = (Vec::new(), 0, self.refused);
+        // Who is here already is left as they are here, whatever is there by now.
+        refused.retain(|refused| {
+            let is_known = ids.get(&refused.id).is_some_and(|name| *name == refused.username);
+            known += usize::from(is_known);
+            !is_known
+        });
         for refused in &mut refused {
             if let Some(name) = ids.get(&refused.id).filter(|name| **name != refused.username) {
                 refused.why = WhyRefused::IdTaken((*name).to_owned());

@@ -107,6 +107,7 @@ fn a_second_import_adds_who_is_new_and_leaves_the_others_as_they_are_here() {
     sandbox.run(&IMPORT).succeeded();
     sandbox.sql("UPDATE users SET email = 'new@example.org' WHERE username = 'anna'");
     let before = users(&sandbox);
+    django(&sandbox, "UPDATE auth_user SET date_joined = 'today' WHERE id = 4");
     let said = sandbox.run(&IMPORT).succeeded();
     assert_eq!(said, "imported: 0\nhere already: 7\n");
     assert_eq!(users(&sandbox), before);
