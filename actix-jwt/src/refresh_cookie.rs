@@ -54,8 +54,8 @@ impl RefreshCookie {
     /// first.
     ///
     /// # Errors
-    /// 401 for wrong credentials and for a code that is missing, 403 for a request of another site, which might log its victim in as somebody
-    /// else, 503 in an outage.
+    /// 401 for wrong credentials and for a code that is missing, 403 for a request of another site, which might
+    /// log its victim in as somebody else, 503 in an outage.
     pub async fn log_in(
         &self,
         auth: &Auth,

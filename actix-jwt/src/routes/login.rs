@@ -5,7 +5,6 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use auth_core::claims::DEFAULT_USER_TYPE;
 use auth_core::permission::{Fresh, LoggedIn};
-use auth_core::session::Method;
 use auth_core::{ClientInfo, LoginError, Proof};
 
 use super::body::Json;
@@ -15,9 +14,6 @@ use crate::problem::{Cause, Problem};
 
 /// For how long after a login nothing more is asked.
 const RECENT: Fresh = Fresh(Duration::from_secs(5 * 60));
-
-/// By so much the clocks of nodes may differ, and a login may have begun before the factor was confirmed.
-const MARGIN: Duration = Duration::from_secs(60);
 
 /// Checks the password, and the code of the second factor where one is given. Whether one is needed is
 /// found at the start of the session, by which no proof gets that lacks it.
@@ -47,18 +43,11 @@ pub(super) async fn prove_again(
 ) -> Result<(), Problem> {
     let authority = auth.authority();
     // What a token of another issuer says of its login is not ours to vouch for.
-    if !user.is_foreign() && is_permitted(request, auth, &RECENT, Some(user)) {
-        // A login from before the factor was there has not shown it, however recent it is. One by a code did,
-        // if the factor was there: who has no password has no other way.
-        let factor = authority.second_factor(user.principal()).await?;
-        let confirmed_at = factor.and_then(|factor| factor.confirmed_at);
-        let is_later = |at| {
-            let login = user.authenticated_at();
-            user.has_method(Method::OneTimeCode) && login.is_some_and(|login| login >= at + MARGIN)
-        };
-        if user.has_method(Method::MultiFactor) || confirmed_at.is_none_or(is_later) {
-            return Ok(());
-        }
+    if !user.is_foreign()
+        && is_permitted(request, auth, &RECENT, Some(user))
+        && authority.has_shown_second_factor(user).await?
+    {
+        return Ok(());
     }
     let Some(password) = body.take("password")? else { return Err(auth.problem(Cause::OldLogin)) };
     let code = body.take("otp")?;

@@ -73,6 +73,7 @@ async fn create(
     request: HttpRequest,
     mut body: Json,
 ) -> Result<HttpResponse, Problem> {
+    // Nothing that could be shown again would help it.
     if user.is_foreign() {
         return Err(auth.problem(Cause::Forbidden));
     }

@@ -13,7 +13,7 @@ use crate::event::AuthEvent;
 use crate::random;
 use crate::revocation::Verdict;
 use crate::rotation::{Refusal, later};
-use crate::session::{BindSession, Carrier, ClientInfo, RevocationReason, SecretHash, Session};
+use crate::session::{BindSession, Carrier, ClientInfo, SecretHash, Session};
 use crate::store::Renewal;
 use crate::token::CookieSecret;
 
@@ -199,13 +199,7 @@ impl Authority {
             return Err(VerifyError::from(Refusal::OtherClient));
         }
         // After the session: the rights are at least as new as its version says.
-        let account = self
-            .find_account(&session.principal)
-            .await?
-            .ok_or(VerifyError::Revoked(RevocationReason::UserDeleted))?;
-        if !self.admits(&account) {
-            return Err(VerifyError::Revoked(RevocationReason::UserInactive));
-        }
+        let account = self.find_admitted(&session.principal).await?;
         self.note_client(&session, &session.client, client, false);
         let client = client.clone().or(&session.client);
         let idle_expires_at = later(now, self.idle_lifetime(Carrier::Cookie));

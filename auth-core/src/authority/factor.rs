@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::Authority;
 use super::login::Proof;
+use crate::claims::Verified;
+use crate::clock::CLOCKS_DIFFER;
 use crate::directory::Account;
 use crate::error::{FactorError, LoginError, Outage};
 use crate::event::AuthEvent;
@@ -31,6 +33,26 @@ impl Authority {
             confirmed_at: factor.confirmed_at,
             recovery_codes: factor.recovery.len(),
         }))
+    }
+
+    /// Whether the login of `verified` has shown the second factor, if its user has one by now. One from before
+    /// the enrolment has not, and must not be enough to change it.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn has_shown_second_factor(&self, verified: &Verified) -> Result<bool, Outage> {
+        if verified.has_method(Method::MultiFactor) {
+            return Ok(true);
+        }
+        let factor = self.0.store.find_factor(verified.principal()).await?;
+        let Some(confirmed_at) = factor.and_then(|factor| factor.confirmed_at) else {
+            return Ok(true);
+        };
+        // A code that is sent and one of an app are no two factors, but no login by code begins without the app
+        // once it is there. Clocks of nodes differ, and a login may have begun a moment before.
+        let since = later(confirmed_at, CLOCKS_DIFFER);
+        let is_later = verified.authenticated_at().is_some_and(|login| login >= since);
+        Ok(is_later && verified.has_method(Method::OneTimeCode))
     }
 
     /// Begins to enrol an authenticator app: answers the secret that it has to know. Nothing is asked for at

@@ -452,7 +452,17 @@ impl Authority {
         }
     }
 
-    /// The same for a session that was stored a moment ago.
+    /// The account of somebody who may log in.
+    async fn find_admitted(&self, principal: &Principal) -> Result<Account, VerifyError> {
+        let account = self.find_account(principal).await?;
+        let account = account.ok_or(VerifyError::Revoked(RevocationReason::UserDeleted))?;
+        match self.admits(&account) {
+            true => Ok(account),
+            false => Err(VerifyError::Revoked(RevocationReason::UserInactive)),
+        }
+    }
+
+    /// As [`Self::find_account`], for a session that was stored a moment ago.
     async fn find_settled_account(&self, principal: &Principal) -> Result<Option<Account>, Outage> {
         match self.directory(principal.user_type()) {
             Some(directory) => directory.load_settled(principal.user_id()).await,

@@ -269,13 +269,7 @@ impl Authority {
     async fn find_personal(&self, token: &str) -> Result<(Session, Account), VerifyError> {
         let session = self.find_personal_session(token).await?;
         // After the session: the rights are at least as new as its version says.
-        let account = self
-            .find_account(&session.principal)
-            .await?
-            .ok_or(VerifyError::Revoked(RevocationReason::UserDeleted))?;
-        if !self.admits(&account) {
-            return Err(VerifyError::Revoked(RevocationReason::UserInactive));
-        }
+        let account = self.find_admitted(&session.principal).await?;
         Ok((session, account))
     }
 

@@ -45,7 +45,7 @@ const LONGEST_WINDOW: Duration = Duration::from_secs(24 * 3600);
 impl StoredFactor {
     /// With one more try. So many as the policy allows are compared within its lifetime, and then in twice, four
     /// times … that time, until one is right: who has the password has as good as no chance to guess the
-    /// code (NIST SP 800-63B-4 §3.2.2: after 100 it takes weeks).
+    /// code (NIST SP 800-63B-4 §3.2.2; 100 take twelve days).
     fn tried(self, now: DateTime<Utc>, policy: &CodePolicy) -> Self {
         let anew = |factor: Self| {
             let doublings = (factor.failures / policy.attempts.max(1)).min(16) as u32;
